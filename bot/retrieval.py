@@ -1,0 +1,85 @@
+"""Query to hits: fuse the index's features, order by evidence where they tie, mark the sentence that answers, know when none does.
+
+    query ─index.candidates→ Features ─fuse→ score ─rank→ Hit (highlight) ;  confidence(features) ─ threshold → answer or abstain
+
+The weights are tuned on tests/golden/questions_tune.jsonl by benchmarks/weights.py and judged on the other half.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from bot.encoder import Vectors
+from bot.index import Features, PassageIndex
+from bot.records import TIERS, Hit, Passage, Span
+from bot.settings import Settings
+
+# Score taken off per tier below the strongest: enough to order passages that answer equally well, too little to lift one that does not.
+TIER_STEP = 0.002
+UNREVIEWED_STEP = 0.1  # an unreviewed article comes behind every reviewed passage that answers nearly as well
+
+# Logistic regression on the tuning half (benchmarks/weights.py prints it): intercept, score, question cosine, passage cosine, lexical share.
+CONFIDENCE = (-6.0, 6.0, 3.0, 3.0, 2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Hits of a query, best first, and how probable it is that they answer it (0 to 1)."""
+
+    hits: tuple[Hit, ...]
+    confidence: float
+    vector: Vectors
+
+
+def retrieve(
+    index: PassageIndex,
+    query: str,
+    settings: Settings,
+    limit: int,
+    tiers: Collection[str] | None = None,
+    topics: Collection[str] | None = None,
+) -> Found:
+    """The `limit` best passages for the query among those of the given tiers and topics, one per section."""
+    vector = index.vector(query)
+    ranked = []
+    for features in index.candidates(query, vector):
+        passage = index.passages[features.number]
+        if (tiers is None or passage.tier in tiers) and (topics is None or passage.topic in topics):
+            ranked.append((fuse(features, settings) - _penalty(passage), features))
+    ranked.sort(key=lambda pair: (-pair[0], pair[1].number))
+    hits = []
+    seen: set[tuple[str, int]] = set()
+    for score, features in ranked:
+        passage = index.passages[features.number]
+        if (passage.document_id, passage.section) not in seen and len(hits) < limit:
+            seen.add((passage.document_id, passage.section))
+            mark = _highlight(index, features.number, vector, settings) if not hits else None  # below the lead it reads as an answer
+            hits.append(Hit(passage, min(max(score, 0.0), 1.0), mark))
+    return Found(tuple(hits), confidence(ranked[0][1], settings) if ranked else 0.0, vector)
+
+
+def fuse(features: Features, settings: Settings) -> float:
+    """Convex combination of the three lists: dense on passage and question, then BM25."""
+    dense = (1 - settings.question_weight) * features.passage + settings.question_weight * features.question
+    return (1 - settings.lexical_weight) * dense + settings.lexical_weight * features.lexical
+
+
+def confidence(features: Features, settings: Settings) -> float:
+    """Probability that the passage answers, from the calibrated model above; never a threshold on the fused score itself."""
+    values = (1.0, fuse(features, settings), features.question, features.passage, features.lexical)
+    return 1 / (1 + math.exp(-sum(weight * value for weight, value in zip(CONFIDENCE, values, strict=True))))
+
+
+def _penalty(passage: Passage) -> float:
+    return TIER_STEP * TIERS.index(passage.tier) + (UNREVIEWED_STEP if passage.status == "unreviewed" else 0.0)
+
+
+def _highlight(index: PassageIndex, number: int, vector: Vectors, settings: Settings) -> Span | None:
+    """The sentence nearest to the query, unless none is near or the passage is a single sentence."""
+    cosines = index.sentence_cosines(number, vector)
+    if len(cosines) < 2:
+        return None
+    span, best = max(cosines, key=lambda pair: pair[1])
+    return span if best >= settings.highlight_similarity else None
