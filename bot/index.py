@@ -1,7 +1,7 @@
 """The only door to index/: numbers built from the corpus, never text.
 
     index/current.json           names the build in service; replaced in one rename, so readers never see half an index
-    index/build-<id>/            passages.faiss, questions.faiss, sentences.npy, bm25/, manifest.json
+    index/build-<id>/            passages.faiss, questions.faiss, sentences.npy, bm25/, trained.npz (the guardrails' classifier), manifest.json
     index/encoder-<identity>/    the exported encoder, shared by builds
 
 Passages are cut again from corpus/ at start and compared with the manifest: what differs is named in an IndexStaleError.
@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -39,6 +39,17 @@ from bot.records import Document, Passage, Span
 FORMAT = 1  # of the folder; raise it when older code could not read it
 CANDIDATES = 50  # per list; the right passage stood below place 30 in none of the tuning questions
 LIBRARIES = ("faiss-cpu", "bm25s", "PyStemmer", "onnxruntime", "tokenizers", "sentencex")
+
+Arrays = Mapping[str, npt.NDArray[np.generic]]
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What is trained with each build and kept beside the vectors: its fingerprint, and how to make its arrays."""
+
+    fingerprint: str
+    make: Callable[[Encoder], Arrays]
+
 
 Progress = Callable[[str, int, int], None]  # what is done, how many so far, of how many
 Scores = npt.NDArray[np.float32]
@@ -69,6 +80,8 @@ class PassageIndex:
         self._sentences = np.load(folder / "sentences.npy", mmap_mode="r", allow_pickle=False)
         self._sentence_rows = _sentence_rows(self.passages)
         self._bm25 = bm25s.BM25.load(str(folder / "bm25"), show_progress=False, allow_pickle=False)
+        with np.load(folder / "trained.npz", allow_pickle=False) as trained:
+            self.trained: Arrays = dict(trained)
 
     @property
     def id(self) -> str:
@@ -142,8 +155,11 @@ def cut_all(documents: Iterable[Document], encoder: Encoder) -> tuple[Passage, .
 # --- opening ------------------------------------------------------------------------------------------------------
 
 
-def open_index(folder: Path, documents: tuple[Document, ...], model: str) -> PassageIndex:
-    """The build in service. IndexMissingError when there is none, IndexStaleError naming what changed since."""
+def open_index(folder: Path, documents: tuple[Document, ...], model: str, training: str) -> PassageIndex:
+    """The build in service. IndexMissingError when there is none, IndexStaleError naming what changed since.
+
+    `training` is the fingerprint of what was trained with the build.
+    """
     build = _current(folder)
     manifest = _read_json(build / "manifest.json")
     name, _, identity = model_identity(model)
@@ -152,6 +168,8 @@ def open_index(folder: Path, documents: tuple[Document, ...], model: str) -> Pas
         changed.append("the code that builds it")
     if manifest.get("encoder", {}).get("identity") != identity:
         changed.append(f"the model (now {name})")
+    if manifest.get("training") != training:
+        changed.append("the guardrails' rules and examples")
     if manifest.get("corpus") != corpus_fingerprint(documents):
         changed.append(_changed_documents(manifest, documents))
     if changed:
@@ -199,7 +217,7 @@ def _check_files(folder: Path, manifest: dict[str, Any]) -> None:
 # --- building -----------------------------------------------------------------------------------------------------
 
 
-def build_index(folder: Path, documents: tuple[Document, ...], model: str, progress: Progress) -> None:
+def build_index(folder: Path, documents: tuple[Document, ...], model: str, training: Training, progress: Progress) -> None:
     """Build in a temporary folder and put it in service with one rename; whatever served before serves until then."""
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
@@ -207,7 +225,7 @@ def build_index(folder: Path, documents: tuple[Document, ...], model: str, progr
         encoder = OnnxEncoder(encoder_folder)
         work = Path(tempfile.mkdtemp(prefix=".building-", dir=folder))
         try:
-            manifest = _write_build(work, documents, encoder, progress)
+            manifest = _write_build(work, documents, encoder, training, progress)
             manifest["encoder"]["folder"] = encoder_folder.name
             _write_synced(work / "manifest.json", json.dumps(manifest, indent=1))
             target = folder / f"build-{manifest['id'][:16]}-{os.getpid()}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
@@ -237,7 +255,7 @@ def _exported(folder: Path, model: str, progress: Progress) -> Path:
     return target
 
 
-def _write_build(work: Path, documents: tuple[Document, ...], encoder: OnnxEncoder, progress: Progress) -> dict[str, Any]:
+def _write_build(work: Path, documents: tuple[Document, ...], encoder: OnnxEncoder, training: Training, progress: Progress) -> dict[str, Any]:
     passages = cut_all(documents, encoder)
     if not passages:
         raise IndexFolderError("the corpus holds no passage, so there is nothing to search; add a document to corpus/")
@@ -250,8 +268,12 @@ def _write_build(work: Path, documents: tuple[Document, ...], encoder: OnnxEncod
     bm25 = bm25s.BM25(method="lucene")
     bm25.index(_words(texts), show_progress=False)
     bm25.save(str(work / "bm25"), show_progress=False)
+    progress("training the guardrails", 0, 1)
+    np.savez(work / "trained.npz", allow_pickle=False, **training.make(encoder))
+    progress("training the guardrails", 1, 1)
     files = {path.relative_to(work).as_posix(): _sha256(path) for path in sorted(work.rglob("*")) if path.is_file()}
     manifest = _manifest(documents, passages, encoder)
+    manifest["training"] = training.fingerprint
     manifest["files"] = files
     manifest["counts"] = {"documents": len(documents), "passages": len(passages), "questions": len(questions), "sentences": len(sentence_texts)}
     manifest["id"] = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,28 @@
+"""A kratom and pain-care FAQ that only quotes.
+
+    from bot import open_bot
+    bot = open_bot()
+    reply = bot.reply("does kratom slow breathing?")
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bot.chat import Bot
+    from bot.pipeline import build, open_bot
+
+__all__ = ["Bot", "build", "open_bot"]
+__version__ = "0.1.0"
+
+_HOMES = {"Bot": "bot.chat", "build": "bot.pipeline", "open_bot": "bot.pipeline"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public names when they are asked for, so that `import bot` costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'bot' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,141 @@
+"""The command line: python -m bot ask | search | build | serve | verify
+
+Exit codes: 0 done · 1 the bot says what is wrong · 2 the command was not understood · 3 a reply that calls for emergency help.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bot.errors import BotError
+from bot.index import Progress
+
+EMERGENCY_EXIT = 3
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        return int(options.run(options))
+    except BotError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def progress_bar() -> Progress:
+    """A progress bar on standard error, one a step."""
+    from tqdm import tqdm
+
+    bars: dict[str, tqdm[None]] = {}
+
+    def show(what: str, done: int, total: int) -> None:
+        if what not in bars:
+            bars[what] = tqdm(desc=what, total=total, file=sys.stderr)
+        bar = bars[what]
+        bar.update(done - bar.n)
+        if done >= total:
+            bar.close()
+
+    return show
+
+
+def _ask(options: argparse.Namespace) -> int:
+    from bot.pipeline import open_bot
+    from bot.render import as_text
+
+    bot = open_bot(progress=progress_bar())
+    reply = bot.reply(options.message, options.history, region=options.region)
+    _say(json.dumps(reply.to_dict(), ensure_ascii=False, indent=1) if options.json else as_text(reply, bot.texts))
+    return EMERGENCY_EXIT if reply.urgency == "now" and not options.json else 0
+
+
+def _search(options: argparse.Namespace) -> int:
+    from bot.pipeline import open_bot
+    from bot.render import quote_text
+
+    bot = open_bot(progress=progress_bar())
+    hits = bot.search(options.query, limit=options.limit, tiers=options.tier, topics=options.topic)
+    if options.json:
+        _say(json.dumps([hit.to_dict() for hit in hits], ensure_ascii=False, indent=1))
+    else:
+        _say("\n\n".join(f"{hit.score:.2f}  {hit.passage.heading}\n{quote_text(hit, bot.texts)}" for hit in hits))
+    return 0
+
+
+def _build(options: argparse.Namespace) -> int:
+    from bot.pipeline import build
+
+    built = build(progress=progress_bar(), force=options.force)
+    _say("index/ is built" if built else "index/ is up to date")
+    return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    import runpy
+
+    if options.port is not None:
+        os.environ["KRATOM_FAQ_PORT"] = str(options.port)
+    app = Path(__file__).resolve().parent.parent / "app.py"
+    if not app.is_file():
+        raise BotError(f"{app} is not here: the page comes with a checkout, the wheel with ask and search; clone the repository")
+    runpy.run_path(str(app), run_name="__main__")
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from bot.settings import Settings
+    from bot.verify import main as verify
+
+    return verify([options.reply, "--corpus", str(options.corpus or Settings().with_environment().corpus)])
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bot", description="A kratom and pain-care FAQ that only quotes.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    ask = commands.add_parser("ask", help="answer one message")
+    ask.add_argument("message")
+    ask.add_argument("--history", action="append", default=[], metavar="MESSAGE", help="an earlier message, oldest first; repeatable")
+    ask.add_argument("--region", help="US UK CA AU EU OTHER: whose help lines are shown")
+    ask.add_argument("--json", action="store_true", help="the whole reply with its receipt")
+    ask.set_defaults(run=_ask)
+
+    search = commands.add_parser("search", help="passages for a query, without guardrails: for programs")
+    search.add_argument("query")
+    search.add_argument("--limit", type=int, default=5)
+    search.add_argument("--tier", action="append", help="only this evidence tier; repeatable")
+    search.add_argument("--topic", action="append", help="only this topic; repeatable")
+    search.add_argument("--json", action="store_true")
+    search.set_defaults(run=_search)
+
+    build = commands.add_parser("build", help="bring index/ up to date with corpus/")
+    build.add_argument("--force", action="store_true", help="build even when it is up to date")
+    build.set_defaults(run=_build)
+
+    serve = commands.add_parser("serve", help="the web chat")
+    serve.add_argument("--port", type=int)
+    serve.set_defaults(run=_serve)
+
+    verify = commands.add_parser("verify", help="check a reply or its receipt against the corpus")
+    verify.add_argument("reply", help="the file that `ask --json` wrote; - for standard input")
+    verify.add_argument("--corpus", type=Path)
+    verify.set_defaults(run=_verify)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

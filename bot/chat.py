@@ -1,0 +1,178 @@
+"""One message to one reply: guardrails first, then the search. Nothing here writes a sentence.
+
+    message, history ─dialogue→ query ─guardrails→ Decision ─┬ danger → fixed texts, no passages
+                                                            └ else → retrieval → passages, or abstain
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from bot.classifier import Classifier
+from bot.dialogue import query_for
+from bot.errors import InputError
+from bot.guardrails import DANGER, in_context, load_guardrails
+from bot.index import PassageIndex
+from bot.receipt import make_receipt
+from bot.records import TIERS, Action, Decision, Document, Hit, Notice, Reply
+from bot.replies import load_texts
+from bot.retrieval import Found, retrieve
+from bot.settings import Settings
+
+log = logging.getLogger(__name__)
+
+# A number with a unit of weight or volume, or a count of something swallowed: never below a refusal to name an amount.
+AMOUNT = re.compile(
+    r"\d[\d.,]*\s*(?:to|-|–)?\s*\d*\s*(?:mg|g|kg|µg|mcg|ml|grams?|milligrams?|ounces?|capsules?|tablets?|pills?|glasses|cups?|shots?|doses?)\b",
+    re.IGNORECASE,
+)
+MAX_HISTORY = 50  # earlier messages read; the guardrails and the dialogue look at the last few only
+
+
+class Bot:
+    """Answers messages and searches the corpus. Holds no conversation: each call gets its history, so any replica can answer."""
+
+    def __init__(self, index: PassageIndex, settings: Settings) -> None:
+        self.index = index
+        self.settings = settings
+        self.texts = load_texts()
+        self.texts.region(settings.region)
+        self._guardrails = load_guardrails()
+        self._classifier = Classifier(index.trained)
+
+    @property
+    def documents(self) -> dict[str, Document]:
+        """Every document of the corpus by id."""
+        return self.index.documents
+
+    def reply(self, message: str, history: Sequence[str | Mapping[str, Any]] = (), *, region: str | None = None) -> Reply:
+        """The whole answer to `message`.
+
+        `history`: the earlier user messages, oldest first, or Gradio's list of message dicts. `region`: whose help lines, else the
+        setting's. Raises InputError when an argument is of the wrong type and SettingsError for an unknown region.
+        """
+        region = self.texts.region(region or self.settings.region)
+        text, cut = self._message(message)
+        earlier = user_messages(history)
+        if not text.strip():
+            return self._fixed(("empty",), self._guardrails.decide(""), "", region)
+        query = query_for(text, earlier)
+        decision = self._guardrails.decide(text, earlier, query, self._scores(text, earlier))
+        if decision.action in DANGER or decision.action == "smalltalk":
+            return self._fixed(decision.replies, decision, query, region)
+        try:
+            found = self._search(query, decision)
+        except Exception:  # a broken index must never hide a fixed text
+            log.exception("the search failed")
+            return self._fixed((*_check(decision), *decision.replies, "unavailable"), decision, query, region)
+        return self._answer(decision, query, region, found, extra=("too-long",) if cut else ())
+
+    def search(
+        self, query: str, *, limit: int = 5, tiers: Collection[str] | None = None, topics: Collection[str] | None = None
+    ) -> list[Hit]:
+        """The `limit` (1 to 100) best passages for `query`, without guardrails: for programs. Raises InputError."""
+        text, _ = self._message(query)
+        if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= 100:
+            raise InputError(f"limit must be a whole number from 1 to 100, not {limit!r}")
+        for tier in tiers or ():
+            if tier not in TIERS:
+                raise InputError(f"tier {tier!r} is not one of {', '.join(TIERS)}")
+        if not text.strip():
+            return []
+        return list(retrieve(self.index, text, self.settings, limit, tiers, topics).hits)
+
+    def _message(self, message: object) -> tuple[str, bool]:
+        if not isinstance(message, str):
+            raise InputError(f"a message is a string, not {type(message).__name__}")
+        text = message.encode("utf-8", "replace").decode("utf-8").replace("\0", " ")  # lone surrogates cannot be encoded
+        half = self.settings.max_message // 2
+        return (text, False) if len(text) <= 2 * half else (f"{text[:half]}\n{text[-half:]}", True)
+
+    def _scores(self, text: str, earlier: Sequence[str]) -> dict[str, float] | None:
+        context = in_context(text, earlier)
+        try:
+            return self._classifier.scores(context, self.index.encoder.encode([context])[0])
+        except Exception:  # without the third net the first two still decide
+            log.exception("the guardrails' classifier failed")
+            return None
+
+    def _search(self, query: str, decision: Decision) -> Found:
+        declined = decision.action == "decline"
+        limit = self.settings.hits * 4 if declined else self.settings.hits
+        found = retrieve(self.index, query, self.settings, limit)
+        if not declined:
+            return found
+        free = tuple(hit for hit in found.hits if not AMOUNT.search(hit.passage.text))[: self.settings.hits]
+        return Found(free, found.confidence, found.vector)
+
+    def _answer(self, decision: Decision, query: str, region: str, found: Found, extra: tuple[str, ...]) -> Reply:
+        answered = bool(found.hits) and found.confidence >= self.settings.answer_threshold
+        action: Action = "abstain" if decision.action == "answer" and not answered else decision.action
+        missing = () if answered or action == "decline" else ("abstain",)
+        notices = self.texts.notices((*_check(decision), *decision.replies, *missing, *extra), region)
+        hits = found.hits if answered else ()
+        return self._reply(action, decision, notices, hits, query, region, self._suggestions(query, found, hits))
+
+    def _suggestions(self, query: str, found: Found, shown: Sequence[Hit]) -> tuple[str, ...]:
+        """First questions of the sections nearest to the query that were not shown, one a document, none that would be declined."""
+        used = {(hit.passage.document_id, hit.passage.section) for hit in shown}
+        documents: set[str] = set()
+        questions: list[str] = []
+        for number in self.index.near_questions(found.vector, 80):
+            document, section = self.index.section_of(number)
+            question = self.documents[document].sections[section].questions[0]
+            fresh = (document, section) not in used and document not in documents and question.casefold() != query.casefold()
+            if fresh and self._guardrails.decide(question).action in ("answer", "caution"):
+                documents.add(document)
+                questions.append(question)
+            if len(questions) == self.settings.suggestions:
+                break
+        return tuple(questions)
+
+    def _fixed(self, keys: Sequence[str], decision: Decision, query: str, region: str) -> Reply:
+        action: Action = "smalltalk" if keys == ("empty",) else decision.action
+        return self._reply(action, decision, self.texts.notices(keys, region), (), query, region, ())
+
+    def _reply(
+        self,
+        action: Action,
+        decision: Decision,
+        notices: tuple[Notice, ...],
+        hits: tuple[Hit, ...],
+        query: str,
+        region: str,
+        suggestions: tuple[str, ...],
+    ) -> Reply:
+        receipt = make_receipt(self.index.id, self.documents, query, decision, notices, hits)
+        return Reply(action, decision.urgency, notices, hits, decision, query, suggestions, region, receipt)
+
+
+def user_messages(history: Sequence[str | Mapping[str, Any]]) -> list[str]:
+    """The user's earlier messages, oldest first, from strings or Gradio's message dicts. Raises InputError."""
+    if isinstance(history, str) or not isinstance(history, Sequence):
+        raise InputError(f"history is a list of earlier messages, not {type(history).__name__}")
+    messages = []
+    for entry in list(history)[-MAX_HISTORY:]:
+        if isinstance(entry, str):
+            messages.append(entry)
+        elif isinstance(entry, Mapping):
+            if entry.get("role") == "user":
+                messages.append(_content(entry.get("content")))
+        else:
+            raise InputError(f"an entry of history is a string or a message dict, not {type(entry).__name__}")
+    return [message for message in messages if message.strip()]
+
+
+def _content(content: object) -> str:
+    if isinstance(content, str):
+        return content
+    if isinstance(content, Sequence):
+        return " ".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
+    return ""
+
+
+def _check(decision: Decision) -> tuple[str, ...]:
+    return ("check",) if decision.urgency == "possible" else ()

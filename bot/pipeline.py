@@ -1,0 +1,62 @@
+"""START HERE: the two pipelines.
+
+    build   corpus/ ─read_corpus→ Document ─cut→ Passage ─encode→ index/
+    open    corpus/ + index/ → PassageIndex → Bot         (a missing or stale index is built first)
+
+A Bot then answers: message ─guardrails→ Decision ─dialogue→ query ─retrieval→ Hit → Reply ─render→ page.
+"""
+
+from __future__ import annotations
+
+from bot.chat import Bot
+from bot.classifier import train
+from bot.corpus import read_corpus
+from bot.encoder import Encoder
+from bot.errors import IndexFolderError
+from bot.guardrails import rules_fingerprint, training_rows
+from bot.index import Arrays, Progress, Training, build_index, open_index
+from bot.records import Document
+from bot.settings import Settings
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """No progress shown."""
+
+
+def open_bot(settings: Settings | None = None, progress: Progress = _silent) -> Bot:
+    """A Bot over the corpus; builds index/ first where it is missing or stale.
+
+    Raises CorpusError (a malformed document), EncoderError (no usable model) or SettingsError.
+    """
+    settings = settings or Settings().with_environment()
+    documents = read_corpus(settings.corpus)
+    try:
+        index = open_index(settings.index, documents, settings.model, rules_fingerprint())
+    except IndexFolderError:
+        _build(settings, documents, progress)
+        index = open_index(settings.index, documents, settings.model, rules_fingerprint())
+    return Bot(index, settings)
+
+
+def build(settings: Settings | None = None, progress: Progress = _silent, *, force: bool = False) -> bool:
+    """Bring index/ up to date; True when there was something to do. Raises what `open_bot` raises; the old index serves until the end."""
+    settings = settings or Settings().with_environment()
+    documents = read_corpus(settings.corpus)
+    try:
+        open_index(settings.index, documents, settings.model, rules_fingerprint())
+        fresh = True
+    except IndexFolderError:
+        fresh = False
+    if fresh and not force:
+        return False
+    _build(settings, documents, progress)
+    return True
+
+
+def _build(settings: Settings, documents: tuple[Document, ...], progress: Progress) -> None:
+    build_index(settings.index, documents, settings.model, Training(rules_fingerprint(), _train), progress)
+
+
+def _train(encoder: Encoder) -> Arrays:
+    texts, actions = zip(*training_rows(), strict=True)
+    return train(texts, encoder.encode(texts), actions)

@@ -1,0 +1,44 @@
+"""A receipt: where each displayed piece of a reply stands, so that bot/verify.py can prove that nothing was generated.
+
+    {"receipt": 1, "index": manifest id, "texts": version, "query": …, "decision": …,
+     "pieces": [{"kind": "passage", "document", "path", "document_sha256", "start", "end", "text_sha256"},
+                {"kind": "text", "key", "version", "text_sha256"}]}
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from bot.records import Decision, Document, Hit, Notice
+
+FORMAT = 1
+
+
+def make_receipt(
+    index_id: str | None, documents: dict[str, Document], query: str, decision: Decision, notices: Sequence[Notice], hits: Sequence[Hit]
+) -> dict[str, Any]:
+    """The receipt of a reply, JSON-ready. `index_id` is None where the reply needed no index."""
+    pieces: list[dict[str, Any]] = [
+        {"kind": "text", "key": notice.key, "version": notice.version, "text_sha256": _sha256(f"{notice.title}\n{notice.text}")}
+        for notice in notices
+    ]
+    for hit in hits:
+        passage = hit.passage
+        pieces.append(
+            {
+                "kind": "passage",
+                "document": passage.document_id,
+                "path": passage.path,
+                "document_sha256": documents[passage.document_id].sha256,
+                "start": passage.start,
+                "end": passage.end,
+                "text_sha256": _sha256(passage.text),
+            }
+        )
+    return {"receipt": FORMAT, "index": index_id, "query": query, "decision": decision.to_dict(), "pieces": pieces}
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()

@@ -1,0 +1,241 @@
+"""A Reply as HTML for the page, Markdown for export, plain text for the terminal. Everything is escaped; nothing is added but labels.
+
+A quote is shown as the document has it: paragraphs, lists, the answering sentence marked, citations as small numbers that belong to
+the list of sources below. Numbers come from the style sheet, so that every character a reader can select is the document's own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from html import escape
+from itertools import groupby
+from urllib.parse import quote
+
+from bot.citations import CITATION, keys, plain
+from bot.records import Document, Hit, Notice, Passage, Reference, Reply, Span
+from bot.replies import Texts
+
+PHONE = re.compile(r"(?<![\w-])(?:\(\d{3}\) \d{3}-\d{4}|1?-?\d{3}-\d{3}-\d{4}|\d{2} \d{2} \d{2}|0\d{4} \d{6}|\d{4} \d{3} \d{3}|116 123|9-8-8|911|999|000|112|988|111)(?![\w-])")
+LIST_ITEM = re.compile(r"[-*+•]\s+")
+
+
+# --- HTML ---------------------------------------------------------------------------------------------------------
+
+
+def as_html(reply: Reply, message: str, texts: Texts, today: date) -> str:
+    """The answer card: banners by urgency, then the lead quote, further passages folded."""
+    label = texts.labels
+    parts = [_banner(notice) for notice in _before(reply.notices)]
+    if reply.hits:
+        if reply.query != message.strip():
+            parts.append(f'<p class="kf-meta">{escape(label["searched"])} <q>{escape(reply.query)}</q></p>')
+        quotes = _quotes(reply, texts, today)
+        if reply.urgency == "possible":
+            quotes = f'<details class="kf-fold"><summary>{escape(label["folded"])}</summary>{quotes}</details>'
+        parts.append(quotes)
+    parts += [_banner(notice) for notice in _after(reply.notices)]
+    if reply.hits:
+        parts.append(f'<p class="kf-meta">{escape(label["disclaimer"])}</p>')
+    return f'<article class="kf-reply kf-{reply.action}" lang="en">{"".join(parts)}</article>'
+
+
+def document_page(document: Document, span: Span | None, texts: Texts, style: str) -> str:
+    """A whole document as a page of its own, with the passage at `span` marked: "read in context"."""
+    sections = []
+    for section in document.sections:
+        body = _blocks_html(document.text, section.span, span, {reference.key: number for number, reference in enumerate(document.references, 1)})
+        heading = "" if section.heading == document.title else f"<h2>{escape(section.heading)}</h2>"
+        sections.append(f"<section>{heading}{body}</section>")
+    label = texts.labels
+    warning = f'<p class="kf-warning">{escape(label["unreviewed"])}</p>' if document.status == "unreviewed" else ""
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{escape(document.title)}</title><style>{style}</style></head>"
+        f'<body class="kf-page"><main class="kf-document"><p><a href="/">{escape(label["document_back"])}</a></p>'
+        f"<h1>{escape(document.title)}</h1>"
+        f'<p class="kf-meta">{escape(label["reviewed"])} <time>{escape(document.reviewed)}</time></p>{warning}'
+        f'{"".join(sections)}<h2>{escape(label["references"])}</h2>{_references(document.references, texts)}</main></body></html>'
+    )
+
+
+def notice_html(notice: Notice) -> str:
+    """One fixed text as a banner."""
+    return _banner(notice)
+
+
+def _quotes(reply: Reply, texts: Texts, today: date) -> str:
+    lead, *others = reply.hits
+    html = f'<p class="kf-meta">{escape(texts.labels["lead"])}</p>{_figure(lead, 1, texts, today)}'
+    if others:
+        figures = "".join(_folded(hit, number, texts, today) for number, hit in enumerate(others, 2))
+        html += f'<section class="kf-more"><p class="kf-meta">{escape(texts.labels["more"])}</p>{figures}</section>'
+    return html
+
+
+def _folded(hit: Hit, number: int, texts: Texts, today: date) -> str:
+    passage = hit.passage
+    summary = f'{escape(passage.heading)} <span class="kf-tier">{escape(passage.tier)}</span>'
+    return f'<details class="kf-fold"><summary>{summary}</summary>{_figure(hit, number, texts, today)}</details>'
+
+
+def _figure(hit: Hit, number: int, texts: Texts, today: date) -> str:
+    passage, label = hit.passage, texts.labels
+    numbers = {reference.key: place for place, reference in enumerate(passage.references, 1)}
+    warning = f'<p class="kf-warning">{escape(label["unreviewed"])}</p>' if passage.status == "unreviewed" else ""
+    overdue = f' <span class="kf-warning">{escape(label["overdue"])}</span>' if date.fromisoformat(passage.review_by) < today else ""
+    place = f"<span>{escape(passage.jurisdiction)}</span> · " if passage.jurisdiction else ""
+    link = _link(passage.url, label["read_source"])
+    context = f"/read/{quote(passage.document_id)}?start={passage.start}&amp;end={passage.end}#passage"
+    heading = "" if passage.heading == passage.title else f'<p class="kf-heading">{escape(passage.heading)}</p>'
+    return (
+        f'<figure class="kf-quote" data-number="{number}" data-document="{escape(passage.document_id)}">{warning}{heading}'
+        f"<blockquote>{_blocks_html(passage.text, Span(0, len(passage.text)), _relative(hit), numbers)}</blockquote>"
+        f'<figcaption><p class="kf-source"><b>{escape(passage.title)}</b> · <cite>{escape(passage.source)}</cite></p>'
+        f'<p class="kf-card"><span>{escape(label["tier"])}</span> <span class="kf-tier">{escape(passage.tier)}</span> · {place}'
+        f'<span>{escape(label["as_of"])}</span> <time>{escape(passage.as_of)}</time> · '
+        f'<span>{escape(label["reviewed"])}</span> <time>{escape(passage.reviewed)}</time>{overdue}</p>'
+        f'<p class="kf-actions">{link}<a href="{context}" target="_blank" rel="noopener">{escape(label["read_context"])}</a>'
+        f'<button type="button" class="kf-copy" data-copy="{escape(quote_text(hit, texts), quote=True)}" '
+        f'data-done="{escape(label["copied"])}">{escape(label["copy"])}</button></p>'
+        f'<details class="kf-fold kf-small"><summary>{escape(label["references"])}</summary>{_references(passage.references, texts)}</details>'
+        f"</figcaption></figure>"
+    )
+
+
+def _references(references: Sequence[Reference], texts: Texts) -> str:
+    rows = []
+    for reference in references:
+        title = _link(reference.url, reference.title) or f"<span>{escape(reference.title)}</span> "
+        note = f' <span class="kf-note">{escape(reference.interest)}</span>' if reference.interest else ""
+        rows.append(
+            f"<li>{title}<cite>{escape(reference.source)}</cite> · "
+            f'<span class="kf-tier">{escape(reference.tier)}</span> · <span>{escape(texts.labels["as_of"])}</span> '
+            f"<time>{escape(reference.as_of)}</time>{note}</li>"
+        )
+    return f'<ol class="kf-references">{"".join(rows)}</ol>'
+
+
+def _banner(notice: Notice) -> str:
+    lines = "".join(f"<li>{_phones(line)}</li>" for line in notice.text.splitlines())
+    return (
+        f'<section class="kf-banner kf-level-{escape(notice.level)}" data-key="{escape(notice.key)}">'
+        f'<p class="kf-title">{_phones(notice.title)}</p><ul>{lines}</ul></section>'
+    )
+
+
+def _phones(text: str) -> str:
+    """Escaped text with each telephone number as a tap-to-call link around the same characters."""
+    parts, last = [], 0
+    for match in PHONE.finditer(text):
+        parts.append(escape(text[last : match.start()]))
+        digits = re.sub(r"\D", "", match.group())
+        parts.append(f'<a href="tel:{digits}">{escape(match.group())}</a>')
+        last = match.end()
+    return "".join([*parts, escape(text[last:])])
+
+
+def _link(url: str | None, text: str) -> str:
+    if not url or not re.match(r"https?://", url):
+        return ""
+    return f'<a href="{escape(url, quote=True)}" target="_blank" rel="noopener noreferrer">{escape(text)}</a> '
+
+
+def _blocks_html(text: str, span: Span, mark: Span | None, numbers: dict[str, int]) -> str:
+    html = []
+    for is_item, lines in groupby(_lines(text, span), key=lambda line: line[1]):
+        tag = "li" if is_item else "p"
+        body = "".join(f"<{tag}>{_runs(text, line, mark, numbers)}</{tag}>" for line, _ in lines)
+        html.append(f"<ul>{body}</ul>" if is_item else body)
+    return "".join(html)
+
+
+def _lines(text: str, span: Span) -> Iterator[tuple[Span, bool]]:
+    """Paragraphs and list items of a span: (where, whether it is a list item)."""
+    paragraph: Span | None = None
+    for match in re.compile(r"[^\n]+|\n[ \t\r]*(?=\n)").finditer(text, span.start, span.end):
+        start = match.start() + len(match.group()) - len(match.group().lstrip())
+        item = LIST_ITEM.match(text, start, match.end())
+        if paragraph and (item or not match.group().strip()):
+            yield paragraph, False
+            paragraph = None
+        if item:
+            yield Span(item.end(), match.end()), True
+        elif match.group().strip():
+            paragraph = Span(paragraph.start if paragraph else start, match.end())
+    if paragraph:
+        yield paragraph, False
+
+
+def _runs(text: str, line: Span, mark: Span | None, numbers: dict[str, int]) -> str:
+    edges = {line.start, line.end}
+    if mark:
+        edges |= {edge for edge in (mark.start, mark.end) if line.start < edge < line.end}
+    citations = list(CITATION.finditer(text, line.start, line.end))
+    for citation in citations:
+        edges |= {citation.start(), citation.end()}
+    cited = {citation.start(): citation.group() for citation in citations}
+    html = []
+    places = sorted(edges)
+    for start, end in zip(places, places[1:], strict=False):
+        if start in cited:
+            shown = ",".join(str(numbers[key]) for key in keys(cited[start]) if key in numbers)
+            html.append(f'<sup class="kf-cite" data-n="{shown}" aria-hidden="true"></sup>')
+        elif not any(citation.start() < start < citation.end() for citation in citations):
+            run = escape(text[start:end])
+            html.append(f"<mark>{run}</mark>" if mark and mark.start <= start and end <= mark.end else run)
+    return "".join(html)
+
+
+def _relative(hit: Hit) -> Span | None:
+    if hit.highlight is None:
+        return None
+    return Span(hit.highlight.start - hit.passage.start, hit.highlight.end - hit.passage.start)
+
+
+def _before(notices: Iterable[Notice]) -> list[Notice]:
+    """What must be read before a passage: danger, the check, refusals, cautions; help lines that calm ones bring come after."""
+    return [notice for notice in notices if not _is_late(notice)]
+
+
+def _after(notices: Iterable[Notice]) -> list[Notice]:
+    return [notice for notice in notices if _is_late(notice)]
+
+
+def _is_late(notice: Notice) -> bool:
+    return notice.key.startswith("line.") and notice.level not in ("emergency", "crisis", "check")
+
+
+# --- plain text and Markdown ----------------------------------------------------------------------------------------
+
+
+def as_text(reply: Reply, texts: Texts) -> str:
+    """The reply for a terminal."""
+    parts = [f"{notice.title}\n{notice.text}" for notice in _before(reply.notices)]
+    parts += [f"{hit.passage.heading}\n{quote_text(hit, texts)}" for hit in reply.hits]
+    parts += [f"{notice.title}\n{notice.text}" for notice in _after(reply.notices)]
+    if reply.suggestions:
+        parts.append("\n".join([texts.labels["suggestions"], *(f"- {question}" for question in reply.suggestions)]))
+    return "\n\n".join(parts)
+
+
+def as_markdown(reply: Reply, texts: Texts) -> str:
+    """The reply as Markdown: quotes as block quotes, each with its source."""
+    parts = [f"**{notice.title}**\n\n{notice.text}" for notice in reply.notices]
+    for hit in reply.hits:
+        quoted = "\n".join(f"> {line}" for line in plain(hit.passage.text).splitlines())
+        parts.append(f"{quoted}\n>\n> — {source_line(hit.passage, texts)}")
+    return "\n\n".join(parts) + "\n"
+
+
+def quote_text(hit: Hit, texts: Texts) -> str:
+    """A passage without its citation marks, and its source below: what the copy button copies."""
+    return f"{plain(hit.passage.text)}\n— {source_line(hit.passage, texts)}"
+
+
+def source_line(passage: Passage, texts: Texts) -> str:
+    """Title, publisher, tier, date and link of a passage on one line."""
+    label = texts.labels
+    parts = [passage.title, passage.source, f"{label['tier']} {passage.tier}", f"{label['as_of']} {passage.as_of}"]
+    return " · ".join([*parts, *([passage.url] if passage.url else [])])

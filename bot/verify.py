@@ -1,0 +1,117 @@
+"""Checks a reply or its receipt against corpus/ and replies.toml. Imports the standard library alone and no other part of the bot.
+
+    python bot/verify.py reply.json --corpus corpus/ --texts bot/replies.toml
+
+Every displayed piece must be the named slice of the named file, byte for byte. Exit code 0: all of it is; 1: the first piece that is
+not is named; 2: the file given is no receipt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+class VerifyError(Exception):
+    """A piece is not what the receipt says, or the receipt cannot be read."""
+
+
+def verify(data: dict[str, Any], corpus: Path, texts: Path) -> int:
+    """The number of pieces checked. `data` is a receipt, or a whole reply, whose shown texts are then compared too. Raises VerifyError."""
+    receipt = data.get("receipt")
+    shown: list[str] | None = None
+    if isinstance(receipt, dict):
+        shown = _shown(data)
+    else:
+        receipt = data
+    if receipt.get("receipt") != 1 or not isinstance(receipt.get("pieces"), list):
+        raise VerifyError("this is neither a receipt nor a reply that carries one; save the output of: python -m bot ask --json")
+    table = tomllib.loads(texts.read_text("utf-8"))
+    for number, piece in enumerate(receipt["pieces"], start=1):
+        try:
+            text = _passage(piece, corpus) if piece["kind"] == "passage" else _fixed(piece, table)
+        except (KeyError, TypeError, OSError, ValueError) as error:
+            raise VerifyError(f"piece {number} cannot be found: {error!r}") from error
+        if hashlib.sha256(text.encode("utf-8")).hexdigest() != piece["text_sha256"]:
+            raise VerifyError(f"piece {number} ({_name(piece)}) is not the text the receipt was made for")
+        if shown is not None and (number > len(shown) or shown[number - 1] != text):
+            raise VerifyError(f"piece {number} ({_name(piece)}): the reply shows something else")
+    if shown is not None and len(shown) != len(receipt["pieces"]):
+        raise VerifyError(f"the reply shows {len(shown)} pieces, its receipt covers {len(receipt['pieces'])}")
+    return len(receipt["pieces"])
+
+
+def _shown(reply: dict[str, Any]) -> list[str]:
+    try:
+        notices = [f"{notice['title']}\n{notice['text']}" for notice in reply["notices"]]
+        for hit in reply["hits"]:
+            mark, passage = hit["highlight"], hit["passage"]
+            start = passage["start"]
+            if mark and passage["text"][mark["start"] - start : mark["end"] - start] != mark["text"]:
+                raise VerifyError("a highlight is not part of its passage")
+        return notices + [hit["passage"]["text"] for hit in reply["hits"]]
+    except (KeyError, TypeError) as error:
+        raise VerifyError(f"the reply is incomplete: {error!r}") from error
+
+
+def _passage(piece: dict[str, Any], corpus: Path) -> str:
+    path = (corpus / piece["path"]).resolve()
+    if not path.is_relative_to(corpus.resolve()):
+        raise ValueError(f"{piece['path']} lies outside the corpus")
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != piece["document_sha256"]:
+        raise VerifyError(f"{_name(piece)}: the document was changed since")
+    text = data.decode("utf-8")
+    start, end = int(piece["start"]), int(piece["end"])
+    if not 0 <= start < end <= len(text):
+        raise ValueError(f"{start}:{end} is no slice of {piece['path']}")
+    return text[start:end]
+
+
+def _fixed(piece: dict[str, Any], table: dict[str, Any]) -> str:
+    if piece["version"] != table["version"]:
+        raise VerifyError(f"{_name(piece)}: replies.toml is version {table['version']}, the reply was made with {piece['version']}")
+    entry: Any = table
+    for part in piece["key"].split("."):
+        entry = entry[part]
+    return f"{entry['title']}\n{entry['text'].strip()}"
+
+
+def _name(piece: dict[str, Any]) -> str:
+    return f"{piece.get('path')} {piece.get('start')}:{piece.get('end')}" if piece.get("kind") == "passage" else str(piece.get("key"))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    here = Path(__file__).resolve().parent
+    parser = argparse.ArgumentParser(prog="verify", description="Check that every displayed piece of a reply is quoted, not generated.")
+    parser.add_argument("reply", help="a reply or receipt as JSON; - for standard input")
+    beside = here / "corpus"
+    parser.add_argument("--corpus", type=Path, default=beside if beside.is_dir() else here.parent / "corpus")
+    parser.add_argument("--texts", type=Path, default=here / "replies.toml")
+    options = parser.parse_args(arguments)
+    try:
+        raw = sys.stdin.read() if options.reply == "-" else Path(options.reply).read_text("utf-8")
+        data = json.loads(raw)
+        if not isinstance(data, dict):
+            raise ValueError("not a JSON object")
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"{options.reply} cannot be read: {error}\n")
+        return 2
+    try:
+        count = verify(data, options.corpus, options.texts)
+    except VerifyError as error:
+        sys.stderr.write(f"not verified: {error}\n")
+        return 1
+    sys.stdout.write(f"verified: {count} pieces, each word for word from the corpus or the fixed texts\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
