@@ -32,7 +32,7 @@ PRECEDENCE: tuple[Action, ...] = ("crisis", "emergency", "decline", "caution", "
 DANGER = ("crisis", "emergency")
 GENERAL_REPLY = {"crisis": "crisis", "emergency": "emergency", "decline": "decline-general", "caution": "caution-general", "smalltalk": "hello"}
 HISTORY = 6  # earlier messages looked at for danger: three exchanges back, what a person still has in mind
-MAX_REPLIES = 2  # fixed texts of one class; more would bury the passages
+MAX_REPLIES = {"decline": 1, "smalltalk": 1}  # fixed texts of one class, else 2; more would bury what matters
 
 ZERO_WIDTH = re.compile(r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
 MARKS = re.compile(r"[\u0300-\u036f]")
@@ -164,7 +164,7 @@ class Guardrails:
         keys = dict.fromkeys(by_id[match.rule].reply for match in matches if match.rule in by_id)
         if not keys and action in GENERAL_REPLY:
             keys = {GENERAL_REPLY[action]: None}
-        return tuple(keys)[:MAX_REPLIES]
+        return tuple(keys)[: MAX_REPLIES.get(action, 2)]
 
     def _mend(self, text: str) -> str:
         return WORD.sub(lambda match: _mended(match.group(), self.lexicon), text)

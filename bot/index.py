@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -35,6 +36,8 @@ from bot.corpus import corpus_fingerprint
 from bot.encoder import Encoder, OnnxEncoder, Vectors, export_encoder, model_identity
 from bot.errors import IndexFolderError, IndexMissingError, IndexStaleError
 from bot.records import Document, Passage, Span
+
+logging.getLogger("bm25s").setLevel(logging.WARNING)  # it reports each step of a build at debug level to standard error
 
 FORMAT = 1  # of the folder; raise it when older code could not read it
 CANDIDATES = 50  # per list; the right passage stood below place 30 in none of the tuning questions
@@ -266,7 +269,7 @@ def _write_build(work: Path, documents: tuple[Document, ...], encoder: OnnxEncod
     _write_flat(work / "questions.faiss", _encode(encoder, questions, "questions", progress))
     np.save(work / "sentences.npy", _encode(encoder, sentence_texts, "sentences", progress), allow_pickle=False)
     bm25 = bm25s.BM25(method="lucene")
-    bm25.index(_words(texts), show_progress=False)
+    bm25.index(_words(_lexical_texts(documents, passages)), show_progress=False)
     bm25.save(str(work / "bm25"), show_progress=False)
     progress("training the guardrails", 0, 1)
     np.savez(work / "trained.npz", allow_pickle=False, **training.make(encoder))
@@ -353,6 +356,12 @@ def _questions(documents: Iterable[Document], passages: Sequence[Passage]) -> tu
                 owners.sections.append(key)
                 owners.passages.append(by_section[key])
     return texts, owners
+
+
+def _lexical_texts(documents: Iterable[Document], passages: Sequence[Passage]) -> list[str]:
+    """What BM25 reads: a passage with its header, and the questions of its section, which hold the words people use for it."""
+    sections = {document.id: document.sections for document in documents}
+    return [" ".join([encoded_text(passage), *sections[passage.document_id][passage.section].questions]) for passage in passages]
 
 
 def _sentence_rows(passages: Sequence[Passage]) -> list[tuple[int, list[Span]]]:

@@ -44,10 +44,10 @@ class Settings:
     hits: int = field(default=3, metadata={"why": "one lead passage and two folded ones: what a phone reader still opens"})
     suggestions: int = field(default=3, metadata={"why": "next questions offered; more push the answer off a phone's screen"})
     question_weight: float = field(
-        default=0.45, metadata={"why": "share of the question index in the dense score; benchmarks/weights.py, tuning half"}
+        default=0.5, metadata={"why": "share of the question index in the dense score; benchmarks/weights.py, tuning half"}
     )
     lexical_weight: float = field(
-        default=0.25, metadata={"why": "share of BM25 in the fused score; benchmarks/weights.py, tuning half"}
+        default=0.3, metadata={"why": "share of BM25 in the fused score; benchmarks/weights.py, tuning half"}
     )
     answer_threshold: float = field(
         default=0.5, metadata={"why": "probability below which the bot abstains; benchmarks/weights.py, tuning half"}

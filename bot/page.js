@@ -1,0 +1,25 @@
+// Copy buttons, the first line of a new answer in view, folded parts opened for printing. No other script is ours.
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const text = button.dataset.copy, label = button.textContent;
+  try { await navigator.clipboard.writeText(text); }
+  catch {
+    const area = Object.assign(document.createElement("textarea"), { value: text });
+    document.body.append(area); area.select(); document.execCommand("copy"); area.remove();
+  }
+  button.textContent = button.dataset.done;
+  setTimeout(() => { button.textContent = label; }, 1500);
+});
+window.addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((part) => { part.open = true; }));
+let shown = 0;
+new MutationObserver(() => {
+  const replies = document.querySelectorAll(".kf-reply");
+  if (replies.length > shown) {
+    const rows = document.querySelectorAll("#kf-chat .user-row, #kf-chat .user");
+    const target = rows[rows.length - 1] || replies[replies.length - 1];
+    target.style.scrollMarginTop = "6rem";  // below the line that never scrolls away
+    target.scrollIntoView({ block: "start" });
+  }
+  shown = replies.length;
+}).observe(document.documentElement, { childList: true, subtree: true });
