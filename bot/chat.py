@@ -102,7 +102,7 @@ class Bot:
     def _search(self, query: str, decision: Decision) -> Found:
         declined = decision.action == "decline"
         limit = self.settings.hits * 4 if declined else self.settings.hits
-        found = retrieve(self.index, query, self.settings, limit)
+        found = retrieve(self.index, query, self.settings, limit, least=self.settings.answer_threshold)
         if not declined:
             return found
         free = tuple(hit for hit in found.hits if not AMOUNT.search(hit.passage.text))[: self.settings.hits]
@@ -121,7 +121,7 @@ class Bot:
         used = {(hit.passage.document_id, hit.passage.section) for hit in shown}
         documents: set[str] = set()
         questions: list[str] = []
-        for number in self.index.near_questions(found.vector, 80):
+        for number in self.index.near_questions(found.vector, 40):
             document, section = self.index.section_of(number)
             question = self.documents[document].sections[section].questions[0]
             fresh = (document, section) not in used and document not in documents and question.casefold() != query.casefold()

@@ -23,7 +23,7 @@ Measure = Callable[[str], int]
 
 BLANK_LINE = re.compile(r"\n[ \t\r]*\n\s*")
 LIST_ITEM = re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s", re.MULTILINE)
-NEGATION = re.compile(r"(?:\b(?:no|not|never|without|cannot|nor|neither|do|does|did|is|are|was|were|should|must)|n['’]t)\s*$", re.IGNORECASE)
+NEGATION = re.compile(r"(?:\b(?:no|not|never|without|cannot|nor|neither|do|does|did|is|are|was|were|should|must)|n['’]t)$", re.IGNORECASE)
 BREAKS = (re.compile(r"[;:,.!?…]\s+"), re.compile(r"\s+"))
 
 
@@ -67,7 +67,7 @@ def _passage(document: Document, section: Section, number: int, span: Span) -> P
     references = [reference for reference in document.references if reference.key in cited]
     return Passage(
         document_id=document.id,
-        path=document.path,
+        file=document.file,
         title=document.title,
         topic=document.topic,
         heading=section.heading,
@@ -85,7 +85,9 @@ def _passage(document: Document, section: Section, number: int, span: Span) -> P
 
 def _pack(document: Document, pieces: Iterator[Span], fits: Callable[[Span], bool]) -> Iterator[Span]:
     current: Span | None = None
-    for piece in pieces:
+    for piece in (_trim(document.text, span) for span in pieces):
+        if piece.start == piece.end:
+            continue
         joined = Span(current.start, piece.end) if current else piece
         if current and not fits(joined):
             yield current
@@ -105,7 +107,7 @@ def _pieces(document: Document, section: Section, fits: Callable[[Span], bool]) 
         if LIST_ITEM.search(text, block.start, block.end):
             line = text.count("\n", 0, block.start) + 1
             problem = "this list does not fit into one passage with its lead-in; make two lists, each with a lead-in"
-            raise CorpusError([Problem(document.path, line, problem)])
+            raise CorpusError([Problem(document.file, line, problem)])
         for sentence in sentences(text[block.start : block.end]):
             yield from _within(text, Span(block.start + sentence.start, block.start + sentence.end), fits)
 
@@ -140,7 +142,7 @@ def _break(text: str, span: Span) -> int:
     centre = (span.start + span.end) // 2
     for pattern in BREAKS:
         places = [match.end() for match in pattern.finditer(text, span.start + 1, span.end - 1)]
-        safe = [place for place in places if not NEGATION.search(text, max(span.start, place - 12), place)]
+        safe = [place for place in places if not NEGATION.search(text[max(span.start, place - 12) : place].rstrip())]
         if safe:
             return min(safe, key=lambda place: abs(place - centre))
     return centre

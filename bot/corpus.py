@@ -55,7 +55,7 @@ def read_corpus(folder: Path) -> tuple[Document, ...]:
         try:
             document = _read_document(path, name, bibliography)
             if document.id in documents:
-                raise _Fault(2, f"id '{document.id}' is already used by {documents[document.id].path}; choose another")
+                raise _Fault(2, f"id '{document.id}' is already used by {documents[document.id].file}; choose another")
             documents[document.id] = document
         except _Fault as fault:
             problems.append(Problem(name, fault.line, fault.message))
@@ -75,7 +75,7 @@ def corpus_fingerprint(documents: tuple[Document, ...]) -> str:
     """sha256 over what the index depends on: each document's path and bytes, and the references it cites."""
     digest = hashlib.sha256()
     for document in documents:
-        digest.update(f"{document.path}\0{document.sha256}\0{document.references!r}\n".encode())
+        digest.update(f"{document.file}\0{document.sha256}\0{document.references!r}\n".encode())
     return digest.hexdigest()
 
 
@@ -95,7 +95,7 @@ def _read_document(path: Path, name: str, bibliography: dict[str, Reference]) ->
         raise _Fault(1, "no citation and no 'reference:' in the front matter, so nothing can be graded or dated; cite a source")
     return Document(
         **{key: str(fields[key]) for key in REQUIRED},
-        path=name,
+        file=name,
         text=text,
         sha256=hashlib.sha256(data).hexdigest(),
         sections=sections,

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from rapidfuzz.distance import OSA
 
@@ -29,7 +29,7 @@ from bot.records import Action, Decision, Match, Urgency
 RULES = Path(__file__).with_name("guardrails.toml")
 EXAMPLES = Path(__file__).with_name("guardrails.jsonl")
 PRECEDENCE: tuple[Action, ...] = ("crisis", "emergency", "decline", "caution", "answer", "abstain", "smalltalk")
-DANGER = ("crisis", "emergency")
+DANGER: tuple[Action, ...] = ("crisis", "emergency")
 GENERAL_REPLY = {"crisis": "crisis", "emergency": "emergency", "decline": "decline-general", "caution": "caution-general", "smalltalk": "hello"}
 HISTORY = 6  # earlier messages looked at for danger: three exchanges back, what a person still has in mind
 MAX_REPLIES = {"decline": 1, "smalltalk": 1}  # fixed texts of one class, else 2; more would bury what matters
@@ -87,9 +87,8 @@ class Guardrails:
     rules: tuple[Rule, ...]
     contexts: Mapping[str, Context]
     lexicon: tuple[str, ...]
-    now: float
     check: float
-    sure: float
+    sure: Mapping[str, float]
 
     def decide(
         self, message: str, history: Sequence[str] = (), query: str | None = None, scores: Mapping[str, float] | None = None
@@ -108,7 +107,7 @@ class Guardrails:
         if history and not any(match.action in DANGER for match in fired):
             joined = self._judge(f"{history[-1]} . {message}")[0]
             fired += [replace(match, net="joined") for match in joined if match.action in DANGER]
-        fired += self._scored(scores or {}, lowered)
+        fired += self._scored(scores or {})
         return self._combine(fired, lowered)
 
     def _judge(self, message: str) -> tuple[list[Match], list[Match]]:
@@ -132,17 +131,16 @@ class Guardrails:
         levels = [self.contexts[name].to for name in rule.contexts if self.contexts[name].holds(text)]
         return None if not levels else "possible" if "possible" in levels else "none"
 
-    def _scored(self, scores: Mapping[str, float], lowered: Sequence[Match]) -> list[Match]:
-        """What the third net adds: danger by its summed score, other classes when sure."""
+    def _scored(self, scores: Mapping[str, float]) -> list[Match]:
+        """What the third net adds: a check where danger is likely, another class when it is sure. Alone it never shows an urgent text."""
         danger = sum(scores.get(action, 0.0) for action in DANGER)
         matches = []
         if danger >= self.check:
-            action: Action = max(DANGER, key=lambda name: scores.get(name, 0.0))  # type: ignore[assignment]  # DANGER holds actions
-            urgency: Urgency = "now" if danger >= self.now and not lowered else "possible"
-            matches.append(Match(f"classifier-{action}", action, urgency, "classifier", score=round(danger, 3)))
-        for name in ("decline", "caution", "smalltalk"):
-            if scores.get(name, 0.0) >= self.sure:
-                matches.append(Match(f"classifier-{name}", name, "none", "classifier", score=round(scores[name], 3)))
+            action = max(DANGER, key=lambda name: scores.get(name, 0.0))
+            matches.append(Match(f"classifier-{action}", action, "possible", "classifier", score=round(danger, 3)))
+        for name, sure in self.sure.items():
+            if scores.get(name, 0.0) >= sure:
+                matches.append(Match(f"classifier-{name}", cast(Action, name), "none", "classifier", score=round(scores[name], 3)))
         return matches
 
     def _combine(self, fired: Sequence[Match], lowered: Sequence[Match]) -> Decision:
@@ -156,15 +154,20 @@ class Guardrails:
         urgency: Urgency = "now" if urgent else "possible" if possible else "none"
         if action == "smalltalk" and urgency == "possible":
             action = "answer"
-        replies = self._replies(action, [match for match in fired if match.action == action and match in pool])
+        replies = self._replies(action, pool)
         return Decision(action, urgency, replies, tuple(fired), tuple(lowered), self.version)
 
     def _replies(self, action: Action, matches: Sequence[Match]) -> tuple[str, ...]:
+        """Keys of fixed texts. A crisis in which something was taken shows the emergency steps first, then the crisis lines."""
         by_id = {rule.id: rule for rule in self.rules}
-        keys = dict.fromkeys(by_id[match.rule].reply for match in matches if match.rule in by_id)
+        order = ("emergency", "crisis") if action == "crisis" else (action,)
+        keys: dict[str, None] = {}
+        for name in order:
+            found = [by_id[match.rule].reply for match in matches if match.action == name and match.rule in by_id]
+            keys.update(dict.fromkeys(found[: MAX_REPLIES.get(name, 2)]))
         if not keys and action in GENERAL_REPLY:
             keys = {GENERAL_REPLY[action]: None}
-        return tuple(keys)[: MAX_REPLIES.get(action, 2)]
+        return tuple(keys)
 
     def _mend(self, text: str) -> str:
         return WORD.sub(lambda match: _mended(match.group(), self.lexicon), text)
@@ -183,7 +186,7 @@ def load_guardrails() -> Guardrails:
     rules = tuple(_rule(entry, words, contexts) for entry in raw["rule"])
     limits = raw["classifier"]
     lexicon = tuple(raw["mending"]["lexicon"])
-    return Guardrails(raw["version"], rules, contexts, lexicon, limits["now"], limits["check"], limits["decide"])
+    return Guardrails(raw["version"], rules, contexts, lexicon, limits.pop("check"), limits)
 
 
 def rules_fingerprint() -> str:

@@ -1,7 +1,7 @@
 """A receipt: where each displayed piece of a reply stands, so that bot/verify.py can prove that nothing was generated.
 
     {"receipt": 1, "index": manifest id, "texts": version, "query": …, "decision": …,
-     "pieces": [{"kind": "passage", "document", "path", "document_sha256", "start", "end", "text_sha256"},
+     "pieces": [{"kind": "passage", "document", "file", "document_sha256", "start", "end", "text_sha256"},
                 {"kind": "text", "key", "version", "text_sha256"}]}
 """
 
@@ -30,7 +30,7 @@ def make_receipt(
             {
                 "kind": "passage",
                 "document": passage.document_id,
-                "path": passage.path,
+                "file": passage.file,
                 "document_sha256": documents[passage.document_id].sha256,
                 "start": passage.start,
                 "end": passage.end,

@@ -82,7 +82,7 @@ class Document:
     status: str
     reviewed: str
     review_by: str
-    path: str
+    file: str
     text: str
     sha256: str
     sections: tuple[Section, ...]
@@ -97,7 +97,7 @@ class Document:
             "status": self.status,
             "reviewed": self.reviewed,
             "review_by": self.review_by,
-            "path": self.path,
+            "file": self.file,
             "sha256": self.sha256,
             "sections": [section.heading for section in self.sections],
             "references": [reference.to_dict() for reference in self.references],
@@ -109,7 +109,7 @@ class Passage:
     """A verbatim span of a document: `text == document.text[start:end]`, citations included."""
 
     document_id: str
-    path: str
+    file: str
     title: str
     topic: str
     heading: str
@@ -158,7 +158,7 @@ class Passage:
         """The passage with its evidence card as JSON."""
         return {
             "document_id": self.document_id,
-            "path": self.path,
+            "file": self.file,
             "title": self.title,
             "topic": self.topic,
             "heading": self.heading,

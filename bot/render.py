@@ -86,6 +86,7 @@ def _figure(hit: Hit, number: int, texts: Texts, today: date) -> str:
     warning = f'<p class="kf-warning">{escape(label["unreviewed"])}</p>' if passage.status == "unreviewed" else ""
     overdue = f' <span class="kf-warning">{escape(label["overdue"])}</span>' if date.fromisoformat(passage.review_by) < today else ""
     place = f"<span>{escape(passage.jurisdiction)}</span> · " if passage.jurisdiction else ""
+    note = f'<p class="kf-note">{escape(passage.lead.interest)}</p>' if passage.lead.interest else ""
     link = _link(passage.url, label["read_source"])
     context = f"/read/{quote(passage.document_id)}?start={passage.start}&amp;end={passage.end}#passage"
     heading = "" if passage.heading == passage.title else f'<p class="kf-heading">{escape(passage.heading)}</p>'
@@ -95,7 +96,7 @@ def _figure(hit: Hit, number: int, texts: Texts, today: date) -> str:
         f'<figcaption><p class="kf-source"><b>{escape(passage.title)}</b> · <cite>{escape(passage.source)}</cite></p>'
         f'<p class="kf-card"><span>{escape(label["tier"])}</span> <span class="kf-tier">{escape(passage.tier)}</span> · {place}'
         f'<span>{escape(label["as_of"])}</span> <time>{escape(passage.as_of)}</time> · '
-        f'<span>{escape(label["reviewed"])}</span> <time>{escape(passage.reviewed)}</time>{overdue}</p>'
+        f'<span>{escape(label["reviewed"])}</span> <time>{escape(passage.reviewed)}</time>{overdue}</p>{note}'
         f'<p class="kf-actions">{link}<a href="{context}" target="_blank" rel="noopener">{escape(label["read_context"])}</a>'
         f'<button type="button" class="kf-copy" data-copy="{escape(quote_text(hit, texts), quote=True)}" '
         f'data-done="{escape(label["copied"])}">{escape(label["copy"])}</button></p>'
@@ -108,7 +109,7 @@ def _references(references: Sequence[Reference], texts: Texts) -> str:
     rows = []
     for reference in references:
         title = _link(reference.url, reference.title) or f"<span>{escape(reference.title)}</span> "
-        note = f' <span class="kf-note">{escape(reference.interest)}</span>' if reference.interest else ""
+        note = f' · <span class="kf-note">{escape(reference.interest)}</span>' if reference.interest else ""
         rows.append(
             f"<li>{title}<cite>{escape(reference.source)}</cite> · "
             f'<span class="kf-tier">{escape(reference.tier)}</span> · <span>{escape(texts.labels["as_of"])}</span> '

@@ -13,7 +13,7 @@ from bot.errors import SettingsError, TextsError
 from bot.records import Notice
 
 TEXTS = Path(__file__).with_name("replies.toml")
-LINES_FIRST = ("emergency", "crisis", "check")  # levels at which the number comes before everything else
+LINES_FIRST = ("emergency", "crisis")  # levels at which the number comes before everything else
 
 
 @dataclass(frozen=True, slots=True)

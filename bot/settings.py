@@ -53,10 +53,10 @@ class Settings:
         default=0.5, metadata={"why": "probability below which the bot abstains; benchmarks/weights.py, tuning half"}
     )
     highlight_similarity: float = field(
-        default=0.35, metadata={"why": "a sentence below this cosine does not answer; looked at by hand on the tuning half"}
+        default=0.35, metadata={"why": "a sentence below this cosine rarely answers; set by reading answers, not tuned"}
     )
     max_message: int = field(
-        default=20_000, metadata={"why": "characters; ten times the longest story people sent in our sets, small enough to answer at once"}
+        default=20_000, metadata={"why": "characters; over ten times the longest story in our sets, and still answered at once"}
     )
     port: int = field(default=7860, metadata={"why": "where a Hugging Face Space listens"})
     host: str = field(default="127.0.0.1", metadata={"why": "local by default; a Space sets GRADIO_SERVER_NAME"})

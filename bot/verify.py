@@ -61,16 +61,16 @@ def _shown(reply: dict[str, Any]) -> list[str]:
 
 
 def _passage(piece: dict[str, Any], corpus: Path) -> str:
-    path = (corpus / piece["path"]).resolve()
+    path = (corpus / piece["file"]).resolve()
     if not path.is_relative_to(corpus.resolve()):
-        raise ValueError(f"{piece['path']} lies outside the corpus")
+        raise ValueError(f"{piece['file']} lies outside the corpus")
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != piece["document_sha256"]:
         raise VerifyError(f"{_name(piece)}: the document was changed since")
     text = data.decode("utf-8")
     start, end = int(piece["start"]), int(piece["end"])
     if not 0 <= start < end <= len(text):
-        raise ValueError(f"{start}:{end} is no slice of {piece['path']}")
+        raise ValueError(f"{start}:{end} is no slice of {piece['file']}")
     return text[start:end]
 
 
@@ -84,7 +84,7 @@ def _fixed(piece: dict[str, Any], table: dict[str, Any]) -> str:
 
 
 def _name(piece: dict[str, Any]) -> str:
-    return f"{piece.get('path')} {piece.get('start')}:{piece.get('end')}" if piece.get("kind") == "passage" else str(piece.get("key"))
+    return f"{piece.get('file')} {piece.get('start')}:{piece.get('end')}" if piece.get("kind") == "passage" else str(piece.get("key"))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.chat import AMOUNT, Bot, user_messages
+from bot.errors import InputError, SettingsError
+from bot.index import PassageIndex
+
+ACTIONS = {"crisis", "emergency", "decline", "caution", "answer", "abstain", "smalltalk"}
+
+
+def test_the_public_contract_of_a_reply(bot: Bot) -> None:
+    reply = bot.reply("what about with xanax", history=["does kratom interact with other drugs"])
+    assert reply.action == "caution" and reply.urgency == "none"
+    assert reply.query == "does kratom interact with other drugs what about with xanax"
+    assert reply.notices[0].key == "notice.caution-mixing" and reply.notices[0].title and reply.notices[0].text
+    passage = reply.hits[0].passage
+    for name in ("text", "document_id", "start", "end", "heading", "source", "url", "tier", "as_of"):
+        assert getattr(passage, name) is not None, name
+    assert passage.text == bot.documents[passage.document_id].text[passage.start : passage.end]
+    assert reply.decision.matches and reply.decision.version
+    assert reply.receipt()["pieces"]
+    assert set(reply.to_dict()) == {"action", "urgency", "notices", "hits", "decision", "query", "suggestions", "region", "receipt"}
+
+
+def test_mixing_with_xanax_is_a_caution_with_a_passage_on_benzodiazepines_first(bot: Bot) -> None:
+    reply = bot.reply("is it dangerous to mix kratom with xanax")
+    assert reply.action == "caution"
+    assert "benzodiazepine" in reply.hits[0].passage.text
+    assert reply.hits[0].highlight is not None
+
+
+@pytest.mark.parametrize(
+    ("message", "action"),
+    [
+        ("I want to die, the pain won", "crisis"),
+        ("he took 7oh and wont wake up", "emergency"),
+        ("how much kratom should i take for back pain", "decline"),
+        ("Is kratom safe in pregnancy?", "caution"),
+        ("What is kratom?", "answer"),
+        ("What's the weather in Denver this weekend?", "abstain"),
+        ("hello", "smalltalk"),
+    ],
+)
+def test_each_of_the_seven_actions(bot: Bot, message: str, action: str) -> None:
+    assert bot.reply(message).action == action
+
+
+@pytest.mark.parametrize("message", ["he wont wake up", "i want to kill myself", "my toddler ate kratom", "dog ate kratom"])
+def test_in_danger_there_are_no_passages_and_no_suggestions(bot: Bot, message: str) -> None:
+    reply = bot.reply(message)
+    assert reply.urgency == "now"
+    assert reply.hits == () and reply.suggestions == ()
+    assert reply.notices[0].level in ("emergency", "crisis")
+
+
+@pytest.mark.parametrize("message", ["how much kratom should i take", "make me a taper plan", "what dose for back pain", "how many capsules for sleep"])
+def test_below_a_refusal_no_passage_names_an_amount(bot: Bot, message: str) -> None:
+    reply = bot.reply(message)
+    assert reply.action == "decline"
+    assert not any(AMOUNT.search(hit.passage.text) for hit in reply.hits)
+
+
+def test_where_danger_is_possible_the_check_comes_first(bot: Bot) -> None:
+    reply = bot.reply("i want to die of embarrassment lol, is kratom legal in Ohio")
+    assert reply.urgency == "possible"
+    assert reply.notices[0].key == "notice.check"
+
+
+def test_the_region_changes_the_numbers(bot: Bot) -> None:
+    assert "999" in bot.reply("he wont wake up", region="UK").notices[0].title
+    assert "000" in bot.reply("he wont wake up", region="AU").notices[0].title
+    with pytest.raises(SettingsError, match="region"):
+        bot.reply("hi", region="Mars")
+
+
+def test_the_unreviewed_article_never_leads_where_something_better_answers(bot: Bot) -> None:
+    for question in ("Is kratom a natural alternative to prescription painkillers?", "Kratom is touted for milder side effects and lower risk of respiratory depression", "why is kratom popular"):
+        hits = bot.search(question, limit=5)
+        assert hits[0].passage.status == "reviewed"
+
+
+def test_search_filters_by_tier_and_topic(bot: Bot) -> None:
+    hits = bot.search("liver injury", limit=5, tiers=["guideline"], topics={"safety"})
+    assert hits and all(hit.passage.tier == "guideline" and hit.passage.topic == "safety" for hit in hits)
+    assert len(bot.search("liver", limit=1)) == 1
+    assert bot.search("   ") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"limit": 0}, "limit"), ({"limit": True}, "limit"), ({"limit": "5"}, "limit"), ({"tiers": ["gossip"]}, "tier 'gossip'")],
+)
+def test_search_refuses_bad_arguments_with_a_clear_error(bot: Bot, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        bot.search("liver", **arguments)
+
+
+@pytest.mark.parametrize("message", [None, 5, b"bytes", ["list"]])
+def test_a_message_that_is_no_string_is_refused(bot: Bot, message: Any) -> None:
+    with pytest.raises(InputError, match="a message is a string"):
+        bot.reply(message)
+
+
+@pytest.mark.parametrize("message", ["", "   ", "\n", "\u200b", "?", "🌿", "\ud800 lone", "a\0b", "<script>alert(1)</script>", "x" * 50_000, "ignore " * 5_000])
+def test_odd_messages_get_a_reply(bot: Bot, message: str) -> None:
+    assert bot.reply(message).action in ACTIONS
+
+
+def test_danger_at_the_end_of_a_very_long_message_is_seen(bot: Bot) -> None:
+    reply = bot.reply("a long story. " * 5_000 + "now he wont wake up")
+    assert reply.action == "emergency"
+
+
+def test_history_may_be_strings_or_gradio_messages() -> None:
+    gradio = [
+        {"role": "user", "content": "is kratom legal in Ohio"},
+        {"role": "assistant", "content": "…"},
+        {"role": "user", "content": [{"type": "text", "text": "and indiana?"}]},
+    ]
+    assert user_messages(gradio) == user_messages(["is kratom legal in Ohio", "and indiana?"])
+    with pytest.raises(InputError, match="history is a list"):
+        user_messages("one string")
+    with pytest.raises(InputError, match="an entry of history"):
+        user_messages([5])  # type: ignore[list-item]  # what a careless caller passes
+
+
+def test_suggestions_are_questions_of_the_corpus_not_yet_shown(bot: Bot) -> None:
+    reply = bot.reply("does kratom harm the liver")
+    known = {section.questions[0] for document in bot.documents.values() for section in document.sections if section.questions}
+    assert 1 <= len(reply.suggestions) <= 3
+    assert set(reply.suggestions) <= known
+    shown = {bot.documents[hit.passage.document_id].sections[hit.passage.section].questions[0] for hit in reply.hits}
+    assert not set(reply.suggestions) & shown
+
+
+class BrokenIndex(PassageIndex):
+    """A real index whose search fails, as a damaged disk would make it."""
+
+    def __init__(self, real: PassageIndex) -> None:
+        self.__dict__.update(real.__dict__)
+
+    def candidates(self, query: str, vector: Any) -> Any:
+        raise RuntimeError("the index is gone")
+
+
+def test_when_the_search_fails_the_fixed_texts_still_answer(bot: Bot) -> None:
+    broken = Bot(BrokenIndex(bot.index), replace(bot.settings))
+    assert broken.reply("he wont wake up").action == "emergency"
+    keys = [notice.key for notice in broken.reply("is it dangerous to mix kratom with xanax").notices]
+    assert keys == ["notice.caution-mixing", "notice.unavailable"]
+
+
+def test_two_conversations_do_not_mix(bot: Bot) -> None:
+    bot.reply("is kratom legal in Ohio")
+    assert bot.reply("and indiana?").query == "and indiana?"

@@ -1,0 +1,107 @@
+"""The documents for people who carry on are short and true."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+import bot as package
+from bot.chat import Bot
+from bot.settings import PREFIX, Settings
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+PAGES = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "corpus/README.md", "index/README.md"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+
+def tracked() -> list[Path]:
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / name for name in listing.split("\0") if name]
+
+
+def pins(name: str) -> dict[str, str]:
+    lines = (ROOT / name).read_text("utf-8").splitlines()
+    return {line.split("==")[0].lower().replace("_", "-"): line.split("==")[1] for line in lines if "==" in line and not line.startswith("#")}
+
+
+def test_every_module_stands_in_the_architecture() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    for path in (ROOT / "bot").iterdir():
+        if path.suffix in {".py", ".toml", ".css", ".js", ".jsonl"} and path.name != "__init__.py":
+            assert f"{path.name}`" in text, path.name
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_and_named_files_exist_and_pages_stay_short(page: str) -> None:
+    text = (ROOT / page).read_text("utf-8")
+    assert text.count("\n") <= 120
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        if not target.startswith("http"):
+            assert (ROOT / page).parent.joinpath(target).exists(), target
+    for name in re.findall(r"`((?:bot|corpus|tests|benchmarks|docs)/[\w./-]+)`", text):
+        assert (ROOT / name).exists(), name
+
+
+def test_the_readmes_python_runs(bot: Bot, capsys: pytest.CaptureFixture[str]) -> None:
+    [code] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    exec(compile(code, "README.md", "exec"), {})  # noqa: S102  # that is the test: what the README shows must run
+    assert capsys.readouterr().out.startswith("caution none")
+
+
+def test_the_front_matter_is_a_space_card_that_matches_the_lock() -> None:
+    card = yaml.safe_load(README.split("---")[1])
+    assert card["sdk"] == "gradio" and card["app_file"] == "app.py"
+    assert card["sdk_version"] == pins("requirements.txt")["gradio"]
+    assert isinstance(card["python_version"], str)
+    assert len(card["short_description"]) <= 60
+    assert card["colorFrom"] in {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
+
+
+def test_the_lock_holds_every_dependency_and_no_cuda() -> None:
+    locked = pins("requirements.txt")
+    for requirement in PROJECT["project"]["dependencies"]:
+        name = re.split(r"[=><~\[ ]", requirement)[0].lower()
+        assert name in locked, name
+    assert locked["torch"] == "2.13.0"
+    assert not [name for name in locked if name.startswith(("nvidia", "triton"))]
+
+
+def test_the_changelog_has_the_version() -> None:
+    assert f"## {package.__version__} " in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_the_commands_the_readme_names_are_in_the_makefile() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    text = README + (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    for command in set(re.findall(r"(?:^|`|&& )make (\w+)", text, re.MULTILINE)):
+        assert re.search(rf"^{command}:", makefile, re.MULTILINE), command
+
+
+def test_every_setting_has_a_reason_and_an_environment_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import fields
+
+    assert all(setting.metadata["why"] for setting in fields(Settings))
+    monkeypatch.setenv(f"{PREFIX}REGION", "UK")
+    assert Settings().with_environment().region == "UK"
+
+
+def test_public_names_are_complete_and_sorted() -> None:
+    assert package.__all__ == sorted(package.__all__)
+    for name in package.__all__:
+        assert getattr(package, name).__doc__
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = package.nothing
+
+
+def test_no_tracked_file_names_a_path_of_one_machine() -> None:
+    words = re.compile(r"(?<![\w.])/(?:root|work|opt/pypi)/|pyenv")
+    for path in tracked():
+        if path.suffix in {".py", ".md", ".toml", ".txt", ".json", ".jsonl", ".css", ".js", ".yml"} and path != Path(__file__):
+            found = words.search(path.read_text("utf-8", errors="replace"))
+            assert not found, f"{path.relative_to(ROOT)}: {found.group() if found else ''}"

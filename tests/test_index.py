@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.chat import Bot
+from bot.corpus import read_corpus
+from bot.errors import CorpusError, IndexMissingError, IndexStaleError
+from bot.guardrails import rules_fingerprint
+from bot.index import PassageIndex, open_index
+from bot.pipeline import build, open_bot
+from bot.settings import Settings
+
+Corpus = Callable[..., Path]
+ROOT = Path(__file__).parents[1]
+LIVER = "Kratom has been linked to liver injury [@source-2020-study]."
+HEART = "Kratom can make the heart beat faster [@source-2020-study]."
+
+
+def opened(settings: Settings) -> PassageIndex:
+    return open_index(settings.index, read_corpus(settings.corpus), settings.model, rules_fingerprint())
+
+
+def test_nothing_built_yet_says_what_to_run(settings: Settings, small_corpus: Corpus) -> None:
+    small_corpus(liver=LIVER)
+    with pytest.raises(IndexMissingError, match="python -m bot build"):
+        opened(settings)
+
+
+def test_a_build_is_opened_and_a_second_build_has_nothing_to_do(settings: Settings, small_corpus: Corpus) -> None:
+    small_corpus(liver=LIVER, heart=HEART)
+    steps: list[str] = []
+    assert build(settings, lambda what, done, total: steps.append(what))
+    assert any("passages" in step for step in steps)
+    assert not build(settings)
+    manifest = opened(settings).manifest
+    assert manifest["counts"]["documents"] == 2
+    assert set(manifest) >= {"corpus", "chunker", "encoder", "metric", "libraries", "files", "certificate"}
+    assert manifest["encoder"]["identity"].startswith("53aa51172d14")
+
+
+def test_a_changed_document_is_named_and_the_next_open_builds_again(settings: Settings, small_corpus: Corpus) -> None:
+    small_corpus(liver=LIVER)
+    assert open_bot(settings).search("heart") != []
+    small_corpus(liver=LIVER, heart=HEART)
+    with pytest.raises(IndexStaleError, match=r"the corpus \(heart\)"):
+        opened(settings)
+    assert open_bot(settings).search("does it make the heart race", limit=1)[0].passage.document_id == "heart"
+
+
+def test_a_deleted_document_is_never_answered_again(settings: Settings, small_corpus: Corpus) -> None:
+    folder = small_corpus(liver=LIVER, heart=HEART)
+    build(settings)
+    (folder / "heart.md").unlink()
+    hits = open_bot(settings).search("heart beats faster", limit=10)
+    assert {hit.passage.document_id for hit in hits} == {"liver"}
+
+
+def test_a_malformed_document_stops_the_build_and_the_old_index_still_serves(settings: Settings, small_corpus: Corpus) -> None:
+    folder = small_corpus(liver=LIVER)
+    bot = open_bot(settings)
+    before = (settings.index / "current.json").read_bytes()
+    (folder / "bad.md").write_text("no front matter", "utf-8")
+    with pytest.raises(CorpusError, match=r"bad\.md:1: no front matter"):
+        build(settings)
+    assert (settings.index / "current.json").read_bytes() == before
+    assert bot.search("liver")[0].passage.text == LIVER
+    (folder / "bad.md").unlink()
+    assert not build(settings)
+
+
+@pytest.mark.parametrize("name", ["passages.faiss", "questions.faiss", "sentences.npy", "trained.npz", "manifest.json"])
+def test_a_damaged_file_is_noticed_and_built_again(settings: Settings, small_corpus: Corpus, name: str) -> None:
+    small_corpus(liver=LIVER)
+    build(settings)
+    [folder] = settings.index.glob("build-*")
+    (folder / name).write_bytes(b"{" + (folder / name).read_bytes()[1:])
+    if name == "manifest.json":
+        (folder / name).write_bytes(b"cut sho")
+    with pytest.raises(IndexStaleError, match="python -m bot build --force"):
+        opened(settings)
+    assert open_bot(settings).search("liver")[0].passage.text == LIVER
+
+
+def test_another_model_or_other_rules_make_the_index_stale(settings: Settings, small_corpus: Corpus, bot: Bot) -> None:
+    small_corpus(liver=LIVER)
+    build(settings)
+    documents = read_corpus(settings.corpus)
+    with pytest.raises(IndexStaleError, match="the guardrails' rules"):
+        open_index(settings.index, documents, settings.model, "other")
+    with pytest.raises(IndexStaleError, match="the model"):
+        open_index(settings.index, documents, "someone/other-model", rules_fingerprint())
+
+
+def test_only_the_build_in_service_and_its_encoder_are_kept(settings: Settings, small_corpus: Corpus) -> None:
+    small_corpus(liver=LIVER)
+    build(settings)
+    (settings.index / ".building-dead").mkdir()
+    build(settings, force=True)
+    assert len(list(settings.index.glob("build-*"))) == 1
+    assert not (settings.index / ".building-dead").exists()
+
+
+def test_the_index_holds_no_pickle_and_no_text(settings: Settings, small_corpus: Corpus) -> None:
+    small_corpus(liver=LIVER)
+    build(settings)
+    for path in settings.index.rglob("*"):
+        if path.is_file() and "encoder-" not in str(path):
+            assert path.suffix not in {".pkl", ".pickle", ".joblib"}
+            assert b"linked to liver injury" not in path.read_bytes()
+
+
+BUILD = "import sys; from pathlib import Path; from bot.pipeline import build; from bot.settings import Settings; build(Settings(corpus=Path(sys.argv[1]), index=Path(sys.argv[2])), force=True)"
+
+
+def test_a_killed_build_leaves_the_old_index_serving(settings: Settings, small_corpus: Corpus) -> None:
+    small_corpus(liver=LIVER)
+    build(settings)
+    for delay in (0.3, 0.8, 1.2, 1.6, 2.0):
+        process = subprocess.Popen([sys.executable, "-c", BUILD, settings.corpus, settings.index], cwd=ROOT, stderr=subprocess.DEVNULL)
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert opened(settings).passages[0].text == LIVER
+
+
+def test_two_builds_at_once_do_not_harm_each_other(settings: Settings, small_corpus: Corpus) -> None:
+    small_corpus(liver=LIVER, heart=HEART)
+    command = [sys.executable, "-c", BUILD, str(settings.corpus), str(settings.index)]
+    both = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0], [process.stderr.read() for process in both if process.stderr]
+    for process in both:
+        if process.stderr:
+            process.stderr.close()
+    assert len(opened(settings).passages) == 2
+
+
+def test_another_format_is_noticed(settings: Settings, small_corpus: Corpus) -> None:
+    small_corpus(liver=LIVER)
+    build(settings)
+    [folder] = settings.index.glob("build-*")
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "format": 99}), "utf-8")
+    with pytest.raises(IndexStaleError, match="the code that builds it"):
+        opened(settings)
+
+
+def test_scores_are_cosines_and_higher_is_closer(bot: Bot) -> None:
+    hits = bot.search("can kratom hurt the liver", limit=20)
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+    assert all(0 <= hit.score <= 1 for hit in hits)
+    assert hits[0].passage.document_id == "liver"
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_that_names_it(settings: Settings, small_corpus: Corpus, tmp_path: Path) -> None:
+    small_corpus(liver=LIVER)
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder", "utf-8")
+    with pytest.raises(OSError, match="file"):
+        build(replace(settings, index=blocked / "index"))
+    assert blocked.read_text("utf-8") == "not a folder"

@@ -1,0 +1,75 @@
+"""The command line, started as users start it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from bot.chat import Bot
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bot", *arguments]
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
+
+
+def test_ask_prints_the_reply_as_json_and_verify_accepts_it(bot: Bot, tmp_path: Path) -> None:
+    done = run("ask", "is it dangerous to mix kratom with xanax", "--json")
+    assert done.returncode == 0, done.stderr
+    reply = json.loads(done.stdout)
+    assert reply["action"] == "caution"
+    assert "benzodiazepine" in reply["hits"][0]["passage"]["text"]
+    (tmp_path / "reply.json").write_text(done.stdout, "utf-8")
+    assert run("verify", str(tmp_path / "reply.json")).stdout.startswith("verified:")
+
+
+def test_ask_in_danger_prints_the_number_first_and_says_so_by_its_exit_code(bot: Bot) -> None:
+    done = run("ask", "he wont wake up", "--region", "UK")
+    assert done.returncode == 3
+    assert done.stdout.startswith("Call 999 now")
+
+
+def test_history_and_search_work_from_the_command_line(bot: Bot) -> None:
+    done = run("ask", "what about with xanax", "--history", "does kratom interact with other drugs", "--json")
+    assert json.loads(done.stdout)["query"].endswith("what about with xanax")
+    hits = json.loads(run("search", "liver injury", "--limit", "2", "--topic", "safety", "--json").stdout)
+    assert len(hits) == 2 and hits[0]["passage"]["topic"] == "safety"
+
+
+def test_errors_are_one_clear_line_and_exit_code_1(bot: Bot, tmp_path: Path) -> None:
+    done = run("ask", "hi", "--region", "Mars")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "region 'Mars' is not one of" in done.stderr and "Traceback" not in done.stderr
+    done = run("build", KRATOM_FAQ_CORPUS=str(tmp_path))
+    assert done.returncode == 1 and "references.json:1: missing" in done.stderr
+    assert run("ask", "hi", KRATOM_FAQ_PORT="many").stderr.startswith("KRATOM_FAQ_PORT='many' is not a int")
+    assert run("dance").returncode == 2
+
+
+def test_a_second_build_has_nothing_to_do(bot: Bot) -> None:
+    assert run("build").stdout == "index/ is up to date\n"
+
+
+PROBE = """
+import sys
+from bot import open_bot
+bot = open_bot()
+assert bot.reply("does kratom harm the liver").hits
+print([name for name in ("torch", "sentence_transformers", "transformers", "gradio", "sklearn") if name in sys.modules])
+"""
+
+
+def test_answering_with_a_ready_index_imports_no_torch_and_no_gradio(bot: Bot) -> None:
+    done = subprocess.run([sys.executable, "-c", PROBE], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_importing_the_package_costs_nothing() -> None:
+    code = "import sys, bot; print([name for name in ('numpy', 'faiss', 'onnxruntime') if name in sys.modules], bot.__all__)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout == "[] ['Bot', 'build', 'open_bot']\n", done.stderr

@@ -1,0 +1,209 @@
+"""The page in a real headless Chromium: three questions, a suggestion, every visible character accounted for, no request elsewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from bot.chat import Bot
+
+ROOT = Path(__file__).parents[1]
+PICTURES = ROOT / "docs" / "screenshots"
+ORDINARY, DECLINED, EMERGENCY = "Is it dangerous to mix kratom with Xanax?", "how much kratom should i take for back pain", "he took 7oh and wont wake up"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+pytestmark = pytest.mark.browser
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def address(bot: Bot) -> Iterator[str]:
+    """The running page, started as a user starts it."""
+    port = free_port()
+    environment = {**os.environ, "GRADIO_SERVER_PORT": str(port)}
+    process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(240):
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2) as answer:
+                    assert answer.status == 200
+                    break
+            except OSError:
+                assert process.poll() is None, "the page did not start"
+                time.sleep(0.5)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, or whichever is on the path."""
+    path = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+    assert path, "no Chromium found; install the package 'chromium'"
+    with sync_playwright() as player:
+        chromium = player.chromium.launch(executable_path=path, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+def opened(context: BrowserContext, address: str) -> Page:
+    page = context.new_page()
+    page.goto(address)
+    page.wait_for_selector("#kf-ask textarea", timeout=60_000)
+    page.wait_for_timeout(800)
+    return page
+
+
+def ask(page: Page, message: str) -> str:
+    """Type a message, wait for its card, and return the card's visible text."""
+    before = page.locator(".kf-reply").count()
+    page.fill("#kf-ask textarea", message)
+    page.keyboard.press("Enter")
+    return card(page, before)
+
+
+def card(page: Page, before: int) -> str:
+    page.wait_for_function(f"document.querySelectorAll('.kf-reply').length > {before}", timeout=30_000)
+    page.wait_for_timeout(500)
+    return page.locator(".kf-reply").last.evaluate("card => { card.querySelectorAll('details').forEach(part => part.open = true); return card.innerText }")
+
+
+def allowed() -> str:
+    """Everything a reply may be made of, citations left out as the page leaves them out, white space folded."""
+    files = [*sorted((ROOT / "corpus").rglob("*.md")), ROOT / "corpus" / "references.json", ROOT / "bot" / "replies.toml"]
+    text = "\n".join(path.read_text("utf-8") for path in files)
+    return folded(re.sub(r"\s*\[@[^\]]*\]", "", text.replace('\\"', '"')))
+
+
+def folded(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def strangers(text: str, corpus: str, message: str) -> list[str]:
+    """The parts of a card, between line breaks and separators, that stand neither in corpus/ nor in replies.toml."""
+    parts = [folded(part) for line in text.splitlines() for part in re.split(r" · |\s{2,}", line)]
+    return [part for part in parts if part and part not in corpus and not inside(part, corpus) and part not in message]
+
+
+def inside(part: str, corpus: str) -> bool:
+    """A label with a value beside it ("as of 2017"), or a title with its tier: each word run of it must be known."""
+    words = part.split(" ")
+    return any(" ".join(words[:cut]) in corpus and " ".join(words[cut:]) in corpus for cut in range(1, len(words)))
+
+
+def test_three_questions_and_a_suggestion_show_nothing_but_quotes_and_fixed_texts(browser: Browser, address: str) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    elsewhere: list[str] = []
+    context.on("request", lambda request: elsewhere.append(request.url) if not request.url.startswith((address, "data:", "blob:")) else None)
+    page = opened(context, address)
+    corpus = allowed()
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=PICTURES / "start-desktop-light.png")
+
+    ordinary = ask(page, ORDINARY)
+    page.locator(".kf-reply").last.evaluate("card => card.querySelectorAll('details').forEach(part => part.open = false)")
+    page.screenshot(path=PICTURES / "answer-desktop-light.png")
+    assert "benzodiazepine" in ordinary
+    assert page.locator(".kf-reply figure.kf-quote mark").count() >= 1
+
+    suggestion = page.locator("#kf-chat .option").first
+    question = suggestion.inner_text().strip()
+    suggestion.click()
+    followed = card(page, 1)
+    assert question in page.inner_text("#kf-chat")
+
+    declined = ask(page, DECLINED)
+    assert "I can't give an amount" in declined
+    emergency = ask(page, EMERGENCY)
+    page.screenshot(path=PICTURES / "emergency-desktop-light.png")
+    assert emergency.startswith("Call 911 now")
+    assert page.locator(".kf-reply").last.locator("figure").count() == 0
+
+    for message, text in ((ORDINARY, ordinary), (question, followed), (DECLINED, declined), (EMERGENCY, emergency)):
+        assert strangers(text, corpus, message) == []
+    assert elsewhere == []
+    context.close()
+
+
+def test_a_sentence_that_is_not_ours_would_be_noticed() -> None:
+    corpus = allowed()
+    assert strangers("Kratom is perfectly safe for everyone.", corpus, "") == ["Kratom is perfectly safe for everyone."]
+
+
+def test_dark_and_phone_look_right_and_nothing_scrolls_sideways(browser: Browser, address: str) -> None:
+    for name, width, height, scheme in (("desktop-dark", 1280, 900, "dark"), ("phone-light", 390, 844, "light")):
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]  # a literal of the library
+        page = opened(context, f"{address}/?__theme={scheme}")
+        ask(page, ORDINARY)
+        page.locator(".kf-reply").last.evaluate("card => card.querySelectorAll('details').forEach(part => part.open = false)")
+        page.screenshot(path=PICTURES / f"answer-{name}.png")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.locator("#kf-always").bounding_box() is not None
+        assert (page.locator("#kf-always").bounding_box() or {"y": 999})["y"] < 20, "the calm line scrolled away"
+        context.close()
+
+
+def test_the_region_is_chosen_on_the_page_and_changes_the_numbers(browser: Browser, address: str) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = opened(context, address)
+    page.click("#kf-region input")
+    page.get_by_role("option", name="United Kingdom").click()
+    page.wait_for_function("document.querySelector('#kf-always').innerText.includes('999')", timeout=15_000)
+    assert ask(page, EMERGENCY).startswith("Call 999 now")
+    context.close()
+
+
+def test_help_is_one_tap_away(browser: Browser, address: str) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = opened(context, address)
+    page.click("#kf-help")
+    assert card(page, 0).startswith("Call 911 now")
+    context.close()
+
+
+def test_read_in_context_opens_the_document_with_the_passage_marked(browser: Browser, address: str) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = opened(context, address)
+    ask(page, ORDINARY)
+    link = page.locator(".kf-reply figure a[href^='/read/']").first.get_attribute("href")
+    page.goto(address + str(link))
+    assert page.locator("mark").count() >= 1
+    assert page.locator("h1").inner_text() == "Kratom with alcohol, sedatives and opioids"
+    context.close()
+
+
+@pytest.mark.parametrize(("path", "status"), [("/read/nothing", 404), ("/gradio_api/file=/etc/hostname", 404), ("/gradio_api/file=http://127.0.0.1:1/", 404), ("/docs", 404)])
+def test_routes_the_page_has_no_use_for_are_closed(address: str, path: str, status: int) -> None:
+    try:
+        with urllib.request.urlopen(address + path, timeout=10) as answer:
+            found = answer.status
+    except urllib.error.HTTPError as error:
+        found = error.code
+    assert found == status
+
+
+def test_the_named_endpoints_answer_programs(address: str) -> None:
+    from gradio_client import Client
+
+    client = Client(address, verbose=False)
+    hits = client.predict("liver injury", 2, api_name="/search")
+    assert len(hits) == 2 and hits[0]["passage"]["document_id"] == "liver"
+    reply = client.predict("he wont wake up", [], "UK", api_name="/reply")
+    assert reply["action"] == "emergency" and "999" in reply["notices"][0]["title"]
