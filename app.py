@@ -13,7 +13,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 import logging
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
@@ -34,7 +34,17 @@ SCRIPT = (PACKAGE / "page.js").read_text("utf-8")
 EXAMPLES = 6
 SESSIONS = 200  # conversations whose state Gradio keeps: about 32 kB each, and the bot itself keeps none
 # Gradio's own routes that this page has no use for: uploads, files by URL (the server would fetch them), proxying, saved links, run history.
-CLOSED = ("upload", "upload_progress", "file={path:path}", "file/{path:path}", "proxy={path:path}", "stream/{path:path}", "deep_link", "monitoring", "component_server")
+CLOSED = (
+    "upload",
+    "upload_progress",
+    "file={path:path}",
+    "file/{path:path}",
+    "proxy={path:path}",
+    "stream/{path:path}",
+    "deep_link",
+    "monitoring",
+    "component_server",
+)
 
 settings = Settings().with_environment()
 bot = open_bot(settings, progress_bar())
@@ -51,7 +61,7 @@ def respond(message: str, chat: Chat, region: str) -> tuple[Chat, str]:
     options = [{"value": question, "label": question} for question in reply.suggestions]
     if reply.urgency == "possible":
         options = [{"value": label["in_danger"], "label": label["in_danger"]}]
-    card = gr.HTML(as_html(reply, message, texts, date.today()))
+    card = gr.HTML(as_html(reply, message, texts, datetime.now(UTC).date()))
     answer = {"role": "assistant", "content": card, "options": options}
     return [*chat, {"role": "user", "content": message}, answer], ""
 
@@ -81,7 +91,7 @@ def answer(message: str, history: list[str] | None = None, region: str | None = 
 def build_page() -> gr.Blocks:
     """The page."""
     with gr.Blocks(title=label["title"], analytics_enabled=False, fill_width=False) as page:
-        remembered = gr.BrowserState(settings.region, storage_key="kratom-faq-region", secret="kratom-faq")
+        remembered = gr.BrowserState(settings.region, storage_key="kratom-faq-region", secret="kratom-faq")  # noqa: S106  # no secret: it only keeps the value readable after a restart
         gr.HTML(f'<header class="kf-head"><h1>{escape(label["title"])}</h1><p>{escape(label["tagline"])}</p></header>')
         line = gr.HTML(always(settings.region), elem_id="kf-always")
         chat = gr.Chatbot(
@@ -99,11 +109,15 @@ def build_page() -> gr.Blocks:
             examples=[{"text": label[f"example_{number}"]} for number in range(1, EXAMPLES + 1)],
             placeholder=f"**{escape(label['examples'])}**",
         )
-        box = gr.Textbox(label=label["question"], placeholder=label["placeholder"], submit_btn=label["ask"], lines=1, max_lines=6, elem_id="kf-ask", autofocus=False)
+        box = gr.Textbox(
+            label=label["question"], placeholder=label["placeholder"], submit_btn=label["ask"], lines=1, max_lines=6, elem_id="kf-ask", autofocus=False
+        )
         with gr.Row():
             urgent = gr.Button(label["help_now"], elem_id="kf-help")
             clear = gr.Button(label["clear"])
-            region = gr.Dropdown([(name, key) for key, name in texts.regions.items()], value=settings.region, label=label["region"], filterable=False, elem_id="kf-region")
+            region = gr.Dropdown(
+                [(name, key) for key, name in texts.regions.items()], value=settings.region, label=label["region"], filterable=False, elem_id="kf-region"
+            )
         gr.HTML(f'<p class="kf-meta">{escape(label["disclaimer"])}</p>')
         private: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": 4, "show_progress": "minimal"}
         box.submit(respond, [box, chat, region], [chat, box], **private)
@@ -112,9 +126,10 @@ def build_page() -> gr.Blocks:
         urgent.click(lambda shown, place: respond(label["help_now"], shown, place), [chat, region], [chat, box], **private)
         clear.click(lambda: ([], ""), None, [chat, box], **private)
         region.change(lambda place: (always(place), place), region, [line, remembered], **private)
-        page.load(lambda place: (place if place in texts.regions else settings.region), remembered, region, **private)
-        gr.api(search, api_name="search")
-        gr.api(answer, api_name="reply")
+        page.load(lambda place: place if place in texts.regions else settings.region, remembered, region, **private)
+        gr.api(search, api_name="search")  # type: ignore[attr-defined]  # exported by gradio at run time only
+        gr.api(answer, api_name="reply")  # type: ignore[attr-defined]  # the same
+    assert isinstance(page, gr.Blocks)
     return page
 
 

@@ -1,8 +1,8 @@
 """A kratom and pain-care FAQ that only quotes.
 
-    from bot import open_bot
-    bot = open_bot()
-    reply = bot.reply("does kratom slow breathing?")
+from bot import open_bot
+bot = open_bot()
+reply = bot.reply("does kratom slow breathing?")
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One message to one reply: guardrails first, then the search. Nothing here writes a sentence.
 
-    message, history ─dialogue→ query ─guardrails→ Decision ─┬ danger → fixed texts, no passages
-                                                            └ else → retrieval → passages, or abstain
+message, history ─dialogue→ query ─guardrails→ Decision ─┬ danger → fixed texts, no passages
+                                                        └ else → retrieval → passages, or abstain
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ class Bot:
             return self._fixed(("empty",), self._guardrails.decide(""), "", region)
         query = query_for(text, earlier)
         decision = self._guardrails.decide(text, earlier, query, self._scores(text, earlier))
-        if decision.action in DANGER or decision.action == "smalltalk":
-            return self._fixed(decision.replies, decision, query, region)
+        if decision.action in (*DANGER, "abstain", "smalltalk"):
+            return self._fixed((*_check(decision), *decision.replies), decision, query, region)
         try:
             found = self._search(query, decision)
         except Exception:  # a broken index must never hide a fixed text
@@ -70,9 +70,7 @@ class Bot:
             return self._fixed((*_check(decision), *decision.replies, "unavailable"), decision, query, region)
         return self._answer(decision, query, region, found, extra=("too-long",) if cut else ())
 
-    def search(
-        self, query: str, *, limit: int = 5, tiers: Collection[str] | None = None, topics: Collection[str] | None = None
-    ) -> list[Hit]:
+    def search(self, query: str, *, limit: int = 5, tiers: Collection[str] | None = None, topics: Collection[str] | None = None) -> list[Hit]:
         """The `limit` (1 to 100) best passages for `query`, without guardrails: for programs. Raises InputError."""
         text, _ = self._message(query)
         if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= 100:

@@ -33,7 +33,7 @@ IDENTIFIER = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _Fault(Exception):
+class _FaultError(Exception):
     """A problem found while reading one file; collected, never shown as it is."""
 
     def __init__(self, line: int, message: str) -> None:
@@ -47,7 +47,7 @@ def read_corpus(folder: Path) -> tuple[Document, ...]:
     bibliography: dict[str, Reference] = {}
     try:
         bibliography = _read_bibliography(folder / BIBLIOGRAPHY)
-    except _Fault as fault:
+    except _FaultError as fault:
         problems.append(Problem(BIBLIOGRAPHY, fault.line, fault.message))
     documents: dict[str, Document] = {}
     for path in document_paths(folder):
@@ -55,9 +55,9 @@ def read_corpus(folder: Path) -> tuple[Document, ...]:
         try:
             document = _read_document(path, name, bibliography)
             if document.id in documents:
-                raise _Fault(2, f"id '{document.id}' is already used by {documents[document.id].file}; choose another")
+                raise _FaultError(2, f"id '{document.id}' is already used by {documents[document.id].file}; choose another")
             documents[document.id] = document
-        except _Fault as fault:
+        except _FaultError as fault:
             problems.append(Problem(name, fault.line, fault.message))
     if not documents and not problems:
         problems.append(Problem(str(folder), 1, "no documents here; add one, or point KRATOM_FAQ_CORPUS at the folder that holds them"))
@@ -88,11 +88,11 @@ def _read_document(path: Path, name: str, bibliography: dict[str, Reference]) ->
     fields, body = _front_matter(text)
     sections = tuple(_sections(text, body, fields))
     if not sections:
-        raise _Fault(_line(text, body), "the document has no text; write at least one '## ' section")
+        raise _FaultError(_line(text, body), "the document has no text; write at least one '## ' section")
     own = fields.get("reference")
     references = tuple(_resolve(text, body, own, bibliography))
     if not references:
-        raise _Fault(1, "no citation and no 'reference:' in the front matter, so nothing can be graded or dated; cite a source")
+        raise _FaultError(1, "no citation and no 'reference:' in the front matter, so nothing can be graded or dated; cite a source")
     return Document(
         **{key: str(fields[key]) for key in REQUIRED},
         file=name,
@@ -107,33 +107,33 @@ def _decode(data: bytes) -> str:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise _Fault(data[: error.start].count(b"\n") + 1, "not UTF-8; save the file as UTF-8") from error
+        raise _FaultError(data[: error.start].count(b"\n") + 1, "not UTF-8; save the file as UTF-8") from error
     if not text.strip():
-        raise _Fault(1, "the file is empty; delete it or write the document")
+        raise _FaultError(1, "the file is empty; delete it or write the document")
     if text.startswith("\ufeff"):
-        raise _Fault(1, "the file starts with a byte-order mark; save it as UTF-8 without one")
+        raise _FaultError(1, "the file starts with a byte-order mark; save it as UTF-8 without one")
     return text
 
 
 def _front_matter(text: str) -> tuple[dict[str, Any], int]:
     match = FRONT_MATTER.match(text)
     if not match:
-        raise _Fault(1, "no front matter; begin with a '---' line, the fields, and a closing '---' line")
+        raise _FaultError(1, "no front matter; begin with a '---' line, the fields, and a closing '---' line")
     try:
-        fields = yaml.load(match.group(1), Loader=_Loader)  # a safe loader either way
+        fields = yaml.load(match.group(1), Loader=_Loader)  # noqa: S506  # a safe loader either way
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        raise _Fault(mark.line + 2 if mark else 1, f"broken YAML in the front matter: {getattr(error, 'problem', error)}") from error
+        raise _FaultError(mark.line + 2 if mark else 1, f"broken YAML in the front matter: {getattr(error, 'problem', error)}") from error
     if not isinstance(fields, dict):
-        raise _Fault(2, "the front matter must be 'field: value' lines")
+        raise _FaultError(2, "the front matter must be 'field: value' lines")
     _check_fields(text, fields)
     return fields, match.end()
 
 
 def _check_fields(text: str, fields: dict[str, Any]) -> None:
-    def fault(field: str, message: str) -> _Fault:
+    def fault(field: str, message: str) -> _FaultError:
         place = re.search(rf"^{field}:", text, re.MULTILINE)
-        return _Fault(_line(text, place.start()) if place else 1, message)
+        return _FaultError(_line(text, place.start()) if place else 1, message)
 
     for field in REQUIRED:
         if fields.get(field) in (None, ""):
@@ -155,7 +155,7 @@ def _sections(text: str, body: int, fields: dict[str, Any]) -> Iterator[Section]
     lead = _trimmed(text, body, lead_end)
     if lead:
         if headings:
-            raise _Fault(_line(text, lead.start), "text before the first '## ' heading belongs to no section; give it a heading")
+            raise _FaultError(_line(text, lead.start), "text before the first '## ' heading belongs to no section; give it a heading")
         yield Section(str(fields["title"]), (), lead)
     ends = [*(heading.start() for heading in headings[1:]), len(text)]
     for heading, end in zip(headings, ends, strict=False):  # a document without headings has one end and no heading
@@ -164,9 +164,9 @@ def _sections(text: str, body: int, fields: dict[str, Any]) -> Iterator[Section]
         questions = _questions(text, block) if block else ()
         span = _trimmed(text, block.end() if block else start, end)
         if not span:
-            raise _Fault(_line(text, heading.start()), f"section '{heading.group(1)}' has no text; write it or delete the heading")
+            raise _FaultError(_line(text, heading.start()), f"section '{heading.group(1)}' has no text; write it or delete the heading")
         if ":::" in text[span.start : span.end]:
-            raise _Fault(_line(text, text.index(":::", span.start)), "a ':::' block that is not a closed '::: questions' block right below its heading")
+            raise _FaultError(_line(text, text.index(":::", span.start)), "a ':::' block that is not a closed '::: questions' block right below its heading")
         yield Section(heading.group(1), questions, span)
 
 
@@ -174,7 +174,7 @@ def _questions(text: str, block: re.Match[str]) -> tuple[str, ...]:
     lines = [line.strip() for line in block.group(1).splitlines() if line.strip()]
     for line in lines:
         if not line.startswith("- ") or not line[2:].strip():
-            raise _Fault(_line(text, block.start(1)), f"in ::: questions, {line!r} is not a '- question' line")
+            raise _FaultError(_line(text, block.start(1)), f"in ::: questions, {line!r} is not a '- question' line")
     return tuple(line[2:].strip() for line in lines)
 
 
@@ -184,7 +184,7 @@ def _resolve(text: str, body: int, own: object, bibliography: dict[str, Referenc
     places += [(match.start(), key) for match in CITATION.finditer(text, body) for key in KEY.findall(match.group())]
     for place, key in places:
         if key not in bibliography:
-            raise _Fault(_line(text, text.find(key, place)), f"citation '@{key}' is not in {BIBLIOGRAPHY}; add the entry or mend the key")
+            raise _FaultError(_line(text, text.find(key, place)), f"citation '@{key}' is not in {BIBLIOGRAPHY}; add the entry or mend the key")
         if key not in seen:
             seen.add(key)
             yield bibliography[key]
@@ -207,26 +207,26 @@ def _line(text: str, offset: int) -> int:
 
 def _read_bibliography(path: Path) -> dict[str, Reference]:
     if not path.is_file():
-        raise _Fault(1, "missing; it is a JSON array of CSL-JSON entries ([] when there are none yet)")
+        raise _FaultError(1, "missing; it is a JSON array of CSL-JSON entries ([] when there are none yet)")
     text = _decode(path.read_bytes())
     try:
         entries = json.loads(text)
     except json.JSONDecodeError as error:
-        raise _Fault(error.lineno, f"broken JSON: {error.msg}") from error
+        raise _FaultError(error.lineno, f"broken JSON: {error.msg}") from error
     if not isinstance(entries, list):
-        raise _Fault(1, "must be a JSON array of CSL-JSON entries")
+        raise _FaultError(1, "must be a JSON array of CSL-JSON entries")
     bibliography: dict[str, Reference] = {}
     for entry in entries:
         key = entry.get("id") if isinstance(entry, dict) else None
         place = text.find(f'"{key}"')
         if not isinstance(key, str) or not KEY.fullmatch(f"@{key}"):
-            raise _Fault(_line(text, place), f"entry {str(entry)[:60]!r} has no usable 'id'")
+            raise _FaultError(_line(text, place), f"entry {str(entry)[:60]!r} has no usable 'id'")
         if key in bibliography:
-            raise _Fault(_line(text, text.rfind(f'"{key}"')), f"id '{key}' is there twice")
+            raise _FaultError(_line(text, text.rfind(f'"{key}"')), f"id '{key}' is there twice")
         try:
             bibliography[key] = _reference(key, entry)
         except ValueError as error:
-            raise _Fault(_line(text, place), f"entry '{key}': {error}") from error
+            raise _FaultError(_line(text, place), f"entry '{key}': {error}") from error
     return bibliography
 
 

@@ -1,6 +1,6 @@
 """What is searched when a message leans on what was said before: a pure function of message and history.
 
-    "does kratom interact with other drugs" , "what about with xanax"  ->  "does kratom interact with other drugs what about with xanax"
+"does kratom interact with other drugs" , "what about with xanax"  ->  "does kratom interact with other drugs what about with xanax"
 """
 
 from __future__ import annotations

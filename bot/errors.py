@@ -1,14 +1,14 @@
 """Every error the bot raises on purpose: what is wrong, and the command or edit that mends it.
 
-    BotError
-    ├── SettingsError        a setting has a value that cannot be used
-    ├── CorpusError          a document or the bibliography is malformed (names file and line)
-    ├── TextsError           guardrails.toml or replies.toml is malformed
-    ├── EncoderError         the embedding model is missing, altered or unreadable
-    ├── InputError           a caller passed something that is not a message, a history or a filter
-    └── IndexFolderError
-        ├── IndexMissingError    nothing has been built yet
-        └── IndexStaleError      what was built no longer matches corpus, model or code
+BotError
+├── SettingsError        a setting has a value that cannot be used
+├── CorpusError          a document or the bibliography is malformed (names file and line)
+├── TextsError           guardrails.toml or replies.toml is malformed
+├── EncoderError         the embedding model is missing, altered or unreadable
+├── InputError           a caller passed something that is not a message, a history or a filter
+└── IndexFolderError
+    ├── IndexMissingError    nothing has been built yet
+    └── IndexStaleError      what was built no longer matches corpus, model or code
 """
 
 from __future__ import annotations

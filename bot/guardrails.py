@@ -30,7 +30,14 @@ RULES = Path(__file__).with_name("guardrails.toml")
 EXAMPLES = Path(__file__).with_name("guardrails.jsonl")
 PRECEDENCE: tuple[Action, ...] = ("crisis", "emergency", "decline", "caution", "answer", "abstain", "smalltalk")
 DANGER: tuple[Action, ...] = ("crisis", "emergency")
-GENERAL_REPLY = {"crisis": "crisis", "emergency": "emergency", "decline": "decline-general", "caution": "caution-general", "smalltalk": "hello"}
+GENERAL_REPLY = {
+    "crisis": "crisis",
+    "emergency": "emergency",
+    "decline": "decline-general",
+    "caution": "caution-general",
+    "abstain": "abstain",
+    "smalltalk": "hello",
+}
 HISTORY = 6  # earlier messages looked at for danger: three exchanges back, what a person still has in mind
 MAX_REPLIES = {"decline": 1, "smalltalk": 1}  # fixed texts of one class, else 2; more would bury what matters
 
@@ -87,12 +94,11 @@ class Guardrails:
     rules: tuple[Rule, ...]
     contexts: Mapping[str, Context]
     lexicon: tuple[str, ...]
+    now: float
     check: float
     sure: Mapping[str, float]
 
-    def decide(
-        self, message: str, history: Sequence[str] = (), query: str | None = None, scores: Mapping[str, float] | None = None
-    ) -> Decision:
+    def decide(self, message: str, history: Sequence[str] = (), query: str | None = None, scores: Mapping[str, float] | None = None) -> Decision:
         """The decision on a message.
 
         `query` is what will be searched: a follow-up ("and with xanax?") is judged by what it means. `scores` is the classifier's
@@ -107,7 +113,7 @@ class Guardrails:
         if history and not any(match.action in DANGER for match in fired):
             joined = self._judge(f"{history[-1]} . {message}")[0]
             fired += [replace(match, net="joined") for match in joined if match.action in DANGER]
-        fired += self._scored(scores or {})
+        fired += self._scored(scores or {}, lowered)
         return self._combine(fired, lowered)
 
     def _judge(self, message: str) -> tuple[list[Match], list[Match]]:
@@ -131,16 +137,17 @@ class Guardrails:
         levels = [self.contexts[name].to for name in rule.contexts if self.contexts[name].holds(text)]
         return None if not levels else "possible" if "possible" in levels else "none"
 
-    def _scored(self, scores: Mapping[str, float]) -> list[Match]:
-        """What the third net adds: a check where danger is likely, another class when it is sure. Alone it never shows an urgent text."""
+    def _scored(self, scores: Mapping[str, float], lowered: Sequence[Match]) -> list[Match]:
+        """What the third net adds: danger by its summed score (a check, or the full text when sure), another class when it is sure."""
         danger = sum(scores.get(action, 0.0) for action in DANGER)
         matches = []
         if danger >= self.check:
             action = max(DANGER, key=lambda name: scores.get(name, 0.0))
-            matches.append(Match(f"classifier-{action}", action, "possible", "classifier", score=round(danger, 3)))
+            urgency: Urgency = "now" if danger >= self.now and not lowered else "possible"
+            matches.append(Match(f"classifier-{action}", action, urgency, "classifier", score=round(danger, 3)))
         for name, sure in self.sure.items():
             if scores.get(name, 0.0) >= sure:
-                matches.append(Match(f"classifier-{name}", cast(Action, name), "none", "classifier", score=round(scores[name], 3)))
+                matches.append(Match(f"classifier-{name}", cast("Action", name), "none", "classifier", score=round(scores[name], 3)))
         return matches
 
     def _combine(self, fired: Sequence[Match], lowered: Sequence[Match]) -> Decision:
@@ -180,13 +187,11 @@ def load_guardrails() -> Guardrails:
     words: dict[str, str] = {}
     for name, pattern in raw["words"].items():
         words[name] = _filled(pattern, words)
-    contexts = {
-        name: Context(entry["to"], re.compile(entry["pattern"]), re.compile(entry["unless"])) for name, entry in raw["context"].items()
-    }
+    contexts = {name: Context(entry["to"], re.compile(entry["pattern"]), re.compile(entry["unless"])) for name, entry in raw["context"].items()}
     rules = tuple(_rule(entry, words, contexts) for entry in raw["rule"])
     limits = raw["classifier"]
     lexicon = tuple(raw["mending"]["lexicon"])
-    return Guardrails(raw["version"], rules, contexts, lexicon, limits.pop("check"), limits)
+    return Guardrails(raw["version"], rules, contexts, lexicon, limits.pop("now"), limits.pop("check"), limits)
 
 
 def rules_fingerprint() -> str:

@@ -39,6 +39,7 @@ from bot.records import Document, Passage, Span
 
 logging.getLogger("bm25s").setLevel(logging.WARNING)  # it reports each step of a build at debug level to standard error
 
+STEMMER = Stemmer.Stemmer("english")
 FORMAT = 1  # of the folder; raise it when older code could not read it
 CANDIDATES = 50  # per list: ten times what is shown, so that fusion decides and not the cut; not tuned
 LIBRARIES = ("faiss-cpu", "bm25s", "PyStemmer", "onnxruntime", "tokenizers", "sentencex")
@@ -93,7 +94,8 @@ class PassageIndex:
 
     def vector(self, query: str) -> Vectors:
         """The query's unit vector, shape (dimension,)."""
-        return self.encoder.encode([self.encoder.query_prefix + query])[0]
+        vector: Vectors = self.encoder.encode([self.encoder.query_prefix + query])[0]
+        return vector
 
     def candidates(self, query: str, vector: Vectors) -> list[Features]:
         """Features of every passage that one of the three lists puts among its first."""
@@ -374,15 +376,14 @@ def _sentence_rows(passages: Sequence[Passage]) -> list[tuple[int, list[Span]]]:
 
 
 def _first(index: faiss.Index, vector: Vectors, limit: int = CANDIDATES) -> list[int]:
-    _, numbers = index.search(vector.reshape(1, -1), min(limit, index.ntotal)) if index.ntotal else (None, [[]])
+    if not index.ntotal:
+        return []
+    _, numbers = index.search(vector.reshape(1, -1), min(limit, index.ntotal))
     return [int(number) for number in numbers[0]]
 
 
-_STEMMER = Stemmer.Stemmer("english")
-
-
 def _words(texts: Sequence[str]) -> list[list[str]]:
-    tokens = bm25s.tokenize(list(texts), stopwords="en", stemmer=_STEMMER, return_ids=False, show_progress=False)
+    tokens = bm25s.tokenize(list(texts), stopwords="en", stemmer=STEMMER, return_ids=False, show_progress=False)
     return [list(row) for row in tokens]
 
 

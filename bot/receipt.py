@@ -1,8 +1,8 @@
 """A receipt: where each displayed piece of a reply stands, so that bot/verify.py can prove that nothing was generated.
 
-    {"receipt": 1, "index": manifest id, "texts": version, "query": …, "decision": …,
-     "pieces": [{"kind": "passage", "document", "file", "document_sha256", "start", "end", "text_sha256"},
-                {"kind": "text", "key", "version", "text_sha256"}]}
+{"receipt": 1, "index": manifest id, "texts": version, "query": …, "decision": …,
+ "pieces": [{"kind": "passage", "document", "file", "document_sha256", "start", "end", "text_sha256"},
+            {"kind": "text", "key", "version", "text_sha256"}]}
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ def make_receipt(
 ) -> dict[str, Any]:
     """The receipt of a reply, JSON-ready. `index_id` is None where the reply needed no index."""
     pieces: list[dict[str, Any]] = [
-        {"kind": "text", "key": notice.key, "version": notice.version, "text_sha256": _sha256(f"{notice.title}\n{notice.text}")}
-        for notice in notices
+        {"kind": "text", "key": notice.key, "version": notice.version, "text_sha256": _sha256(f"{notice.title}\n{notice.text}")} for notice in notices
     ]
     for hit in hits:
         passage = hit.passage

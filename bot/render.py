@@ -10,14 +10,16 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from html import escape
-from itertools import groupby
+from itertools import groupby, pairwise
 from urllib.parse import quote
 
 from bot.citations import CITATION, keys, plain
 from bot.records import Document, Hit, Notice, Passage, Reference, Reply, Span
 from bot.replies import Texts
 
-PHONE = re.compile(r"(?<![\w-])(?:\(\d{3}\) \d{3}-\d{4}|1?-?\d{3}-\d{3}-\d{4}|\d{2} \d{2} \d{2}|0\d{4} \d{6}|\d{4} \d{3} \d{3}|116 123|9-8-8|911|999|000|112|988|111)(?![\w-])")
+PHONE = re.compile(
+    r"(?<![\w-])(?:\(\d{3}\) \d{3}-\d{4}|1?-?\d{3}-\d{3}-\d{4}|\d{2} \d{2} \d{2}|0\d{4} \d{6}|\d{4} \d{3} \d{3}|116 123|9-8-8|911|999|000|112|988|111)(?![\w-])"
+)
 LIST_ITEM = re.compile(r"[-*+•]\s+")
 
 
@@ -56,7 +58,7 @@ def document_page(document: Document, span: Span | None, texts: Texts, style: st
         f'<body class="kf-page"><main class="kf-document"><p><a href="/">{escape(label["document_back"])}</a></p>'
         f"<h1>{escape(document.title)}</h1>"
         f'<p class="kf-meta">{escape(label["reviewed"])} <time>{escape(document.reviewed)}</time></p>{warning}'
-        f'{"".join(sections)}<h2>{escape(label["references"])}</h2>{_references(document.references, texts)}</main></body></html>'
+        f"{''.join(sections)}<h2>{escape(label['references'])}</h2>{_references(document.references, texts)}</main></body></html>"
     )
 
 
@@ -95,8 +97,8 @@ def _figure(hit: Hit, number: int, texts: Texts, today: date) -> str:
         f"<blockquote>{_blocks_html(passage.text, Span(0, len(passage.text)), _relative(hit), numbers)}</blockquote>"
         f'<figcaption><p class="kf-source"><b>{escape(passage.title)}</b> · <cite>{escape(passage.source)}</cite></p>'
         f'<p class="kf-card"><span>{escape(label["tier"])}</span> <span class="kf-tier">{escape(passage.tier)}</span> · {place}'
-        f'<span>{escape(label["as_of"])}</span> <time>{escape(passage.as_of)}</time> · '
-        f'<span>{escape(label["reviewed"])}</span> <time>{escape(passage.reviewed)}</time>{overdue}</p>{note}'
+        f"<span>{escape(label['as_of'])}</span> <time>{escape(passage.as_of)}</time> · "
+        f"<span>{escape(label['reviewed'])}</span> <time>{escape(passage.reviewed)}</time>{overdue}</p>{note}"
         f'<p class="kf-actions">{link}<a href="{context}" target="_blank" rel="noopener">{escape(label["read_context"])}</a>'
         f'<button type="button" class="kf-copy" data-copy="{escape(quote_text(hit, texts), quote=True)}" '
         f'data-done="{escape(label["copied"])}">{escape(label["copy"])}</button></p>'
@@ -179,7 +181,7 @@ def _runs(text: str, line: Span, mark: Span | None, numbers: dict[str, int]) -> 
     cited = {citation.start(): citation.group() for citation in citations}
     html = []
     places = sorted(edges)
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in pairwise(places):
         if start in cited:
             shown = ",".join(str(numbers[key]) for key in keys(cited[start]) if key in numbers)
             html.append(f'<sup class="kf-cite" data-n="{shown}" aria-hidden="true"></sup>')

@@ -55,7 +55,7 @@ def retrieve(
         if (tiers is None or passage.tier in tiers) and (topics is None or passage.topic in topics):
             ranked.append((fuse(features, settings) - _penalty(passage), features))
     ranked.sort(key=lambda pair: (-pair[0], pair[1].number))
-    hits = []
+    hits: list[Hit] = []
     seen: set[tuple[str, int]] = set()
     for score, features in ranked:
         passage = index.passages[features.number]

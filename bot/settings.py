@@ -43,21 +43,11 @@ class Settings:
     region: str = field(default="US", metadata={"why": "whose help lines are shown until the user chooses: US UK CA AU EU OTHER"})
     hits: int = field(default=3, metadata={"why": "one lead passage and two folded ones: what a phone reader still opens"})
     suggestions: int = field(default=3, metadata={"why": "next questions offered; more push the answer off a phone's screen"})
-    question_weight: float = field(
-        default=0.5, metadata={"why": "share of the question index in the dense score; benchmarks/weights.py, tuning half"}
-    )
-    lexical_weight: float = field(
-        default=0.3, metadata={"why": "share of BM25 in the fused score; benchmarks/weights.py, tuning half"}
-    )
-    answer_threshold: float = field(
-        default=0.5, metadata={"why": "probability below which the bot abstains; benchmarks/weights.py, tuning half"}
-    )
-    highlight_similarity: float = field(
-        default=0.35, metadata={"why": "a sentence below this cosine rarely answers; set by reading answers, not tuned"}
-    )
-    max_message: int = field(
-        default=20_000, metadata={"why": "characters; over ten times the longest story in our sets, and still answered at once"}
-    )
+    question_weight: float = field(default=0.5, metadata={"why": "share of the question index in the dense score; benchmarks/weights.py, tuning half"})
+    lexical_weight: float = field(default=0.3, metadata={"why": "share of BM25 in the fused score; benchmarks/weights.py, tuning half"})
+    answer_threshold: float = field(default=0.5, metadata={"why": "probability below which the bot abstains; benchmarks/weights.py, tuning half"})
+    highlight_similarity: float = field(default=0.35, metadata={"why": "a sentence below this cosine rarely answers; set by reading answers, not tuned"})
+    max_message: int = field(default=20_000, metadata={"why": "characters; over ten times the longest story in our sets, and still answered at once"})
     port: int = field(default=7860, metadata={"why": "where a Hugging Face Space listens"})
     host: str = field(default="127.0.0.1", metadata={"why": "local by default; a Space sets GRADIO_SERVER_NAME"})
 

@@ -67,7 +67,7 @@ def _passage(piece: dict[str, Any], corpus: Path) -> str:
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != piece["document_sha256"]:
         raise VerifyError(f"{_name(piece)}: the document was changed since")
-    text = data.decode("utf-8")
+    text: str = data.decode("utf-8")
     start, end = int(piece["start"]), int(piece["end"])
     if not 0 <= start < end <= len(text):
         raise ValueError(f"{start}:{end} is no slice of {piece['file']}")

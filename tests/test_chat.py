@@ -78,7 +78,11 @@ def test_the_region_changes_the_numbers(bot: Bot) -> None:
 
 
 def test_the_unreviewed_article_never_leads_where_something_better_answers(bot: Bot) -> None:
-    for question in ("Is kratom a natural alternative to prescription painkillers?", "Kratom is touted for milder side effects and lower risk of respiratory depression", "why is kratom popular"):
+    for question in (
+        "Is kratom a natural alternative to prescription painkillers?",
+        "Kratom is touted for milder side effects and lower risk of respiratory depression",
+        "why is kratom popular",
+    ):
         hits = bot.search(question, limit=5)
         assert hits[0].passage.status == "reviewed"
 
@@ -116,7 +120,7 @@ def test_danger_at_the_end_of_a_very_long_message_is_seen(bot: Bot) -> None:
 
 
 def test_history_may_be_strings_or_gradio_messages() -> None:
-    gradio = [
+    gradio: list[dict[str, Any]] = [
         {"role": "user", "content": "is kratom legal in Ohio"},
         {"role": "assistant", "content": "…"},
         {"role": "user", "content": [{"type": "text", "text": "and indiana?"}]},
@@ -143,7 +147,7 @@ class BrokenIndex(PassageIndex):
     def __init__(self, real: PassageIndex) -> None:
         self.__dict__.update(real.__dict__)
 
-    def candidates(self, query: str, vector: Any) -> Any:
+    def candidates(self, query: str, vector: Any) -> Any:  # noqa: ARG002  # the signature of what it replaces
         raise RuntimeError("the index is gone")
 
 

@@ -39,7 +39,9 @@ def test_a_passage_is_the_slice_it_names_and_never_too_long(text: str, limit: in
     assert "".join(kept.split()) == "".join(text.split())
 
 
-@given(st.lists(st.sampled_from(["Do not stop suddenly.", "Kratom helped nobody.", "It did, e.g. in 2.5 % of cases.", "Ask Dr. Lee."]), min_size=1, max_size=60))
+@given(
+    st.lists(st.sampled_from(["Do not stop suddenly.", "Kratom helped nobody.", "It did, e.g. in 2.5 % of cases.", "Ask Dr. Lee."]), min_size=1, max_size=60)
+)
 def test_a_sentence_is_never_split_where_it_fits(parts: list[str]) -> None:
     text = " ".join(parts)
     for passage in cut(document(text), words, 20):

@@ -52,7 +52,7 @@ def test_broken_yaml_is_named_with_its_line(small_corpus: Corpus) -> None:
     folder = small_corpus(liver=GOOD)
     change(folder, "liver.md", "topic: basics", "topic: [basics")
     [problem] = problems(folder)
-    assert problem.startswith("liver.md:5: broken YAML") or problem.startswith("liver.md:4: broken YAML")
+    assert problem.startswith(("liver.md:4: broken YAML", "liver.md:5: broken YAML"))
 
 
 def test_bad_utf8_is_named_with_its_line(small_corpus: Corpus) -> None:

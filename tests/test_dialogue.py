@@ -7,7 +7,9 @@ from bot.dialogue import query_for, stands_alone
 OTHER_DRUGS = ["does kratom interact with other drugs"]
 
 
-@pytest.mark.parametrize("message", ["what about with xanax", "and indiana?", "why tho", "which ones?", "how long does that last", "and for dogs", "is it dangerous"])
+@pytest.mark.parametrize(
+    "message", ["what about with xanax", "and indiana?", "why tho", "which ones?", "how long does that last", "and for dogs", "is it dangerous"]
+)
 def test_a_follow_up_carries_the_question_before_it(message: str) -> None:
     assert query_for(message, OTHER_DRUGS) == f"{OTHER_DRUGS[0]} {message}"
 

@@ -38,7 +38,7 @@ def test_nothing_built_yet_says_what_to_run(settings: Settings, small_corpus: Co
 def test_a_build_is_opened_and_a_second_build_has_nothing_to_do(settings: Settings, small_corpus: Corpus) -> None:
     small_corpus(liver=LIVER, heart=HEART)
     steps: list[str] = []
-    assert build(settings, lambda what, done, total: steps.append(what))
+    assert build(settings, lambda what, *_: steps.append(what))
     assert any("passages" in step for step in steps)
     assert not build(settings)
     manifest = opened(settings).manifest
@@ -118,7 +118,13 @@ def test_the_index_holds_no_pickle_and_no_text(settings: Settings, small_corpus:
             assert b"linked to liver injury" not in path.read_bytes()
 
 
-BUILD = "import sys; from pathlib import Path; from bot.pipeline import build; from bot.settings import Settings; build(Settings(corpus=Path(sys.argv[1]), index=Path(sys.argv[2])), force=True)"
+BUILD = """
+import sys
+from pathlib import Path
+from bot.pipeline import build
+from bot.settings import Settings
+build(Settings(corpus=Path(sys.argv[1]), index=Path(sys.argv[2])), force=True)
+"""
 
 
 def test_a_killed_build_leaves_the_old_index_serving(settings: Settings, small_corpus: Corpus) -> None:

@@ -82,7 +82,7 @@ def ask(page: Page, message: str) -> str:
 def card(page: Page, before: int) -> str:
     page.wait_for_function(f"document.querySelectorAll('.kf-reply').length > {before}", timeout=30_000)
     page.wait_for_timeout(500)
-    return page.locator(".kf-reply").last.evaluate("card => { card.querySelectorAll('details').forEach(part => part.open = true); return card.innerText }")
+    return str(page.locator(".kf-reply").last.evaluate("card => { card.querySelectorAll('details').forEach(part => part.open = true); return card.innerText }"))
 
 
 def allowed() -> str:
@@ -189,7 +189,9 @@ def test_read_in_context_opens_the_document_with_the_passage_marked(browser: Bro
     context.close()
 
 
-@pytest.mark.parametrize(("path", "status"), [("/read/nothing", 404), ("/gradio_api/file=/etc/hostname", 404), ("/gradio_api/file=http://127.0.0.1:1/", 404), ("/docs", 404)])
+@pytest.mark.parametrize(
+    ("path", "status"), [("/read/nothing", 404), ("/gradio_api/file=/etc/hostname", 404), ("/gradio_api/file=http://127.0.0.1:1/", 404), ("/docs", 404)]
+)
 def test_routes_the_page_has_no_use_for_are_closed(address: str, path: str, status: int) -> None:
     try:
         with urllib.request.urlopen(address + path, timeout=10) as answer:

@@ -39,13 +39,13 @@ def test_a_card_names_source_tier_date_link_and_context(bot: Bot) -> None:
     for text in (passage.title, passage.source, passage.tier, passage.as_of, passage.reviewed):
         assert text in visible(card)
     assert passage.url and passage.url in unescape(card)
-    assert f'/read/{passage.document_id}?start={passage.start}' in card
+    assert f"/read/{passage.document_id}?start={passage.start}" in card
     assert 'class="kf-copy"' in card
 
 
 def test_hostile_text_is_shown_as_text(bot: Bot) -> None:
     hit = bot.reply("what is kratom").hits[0]
-    nasty = replace(hit.passage, text='<img src=x onerror=alert(1)> [x](javascript:1) **b**', title="<script>", heading="<b>")
+    nasty = replace(hit.passage, text="<img src=x onerror=alert(1)> [x](javascript:1) **b**", title="<script>", heading="<b>")
     reply = replace(bot.reply("what is kratom"), hits=(Hit(nasty, 0.5),), query="<script>alert(1)</script>")
     card = as_html(reply, "other", bot.texts, TODAY)
     assert "<script" not in card and "<img" not in card
@@ -61,7 +61,14 @@ def test_only_http_links_become_links(bot: Bot) -> None:
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("Call 911 now", "911"), ("Poison Help: 1-800-222-1222.", "18002221222"), ("(888) 426-4435", "8884264435"), ("call 13 11 26", "131126"), ("Samaritans 116 123", "116123"), ("9-8-8", "988")],
+    [
+        ("Call 911 now", "911"),
+        ("Poison Help: 1-800-222-1222.", "18002221222"),
+        ("(888) 426-4435", "8884264435"),
+        ("call 13 11 26", "131126"),
+        ("Samaritans 116 123", "116123"),
+        ("9-8-8", "988"),
+    ],
 )
 def test_numbers_are_tap_to_call_around_the_same_characters(text: str, number: str) -> None:
     banner = notice_html(Notice("notice.x", "t", text))
