@@ -241,7 +241,17 @@ def _reference(key: str, entry: dict[str, Any]) -> Reference:
         raise ValueError(f"as_of {as_of!r} is not a date such as 2021, 2021-01 or 2021-01-15")
     if not entry.get("title"):
         raise ValueError("no title")
-    return Reference(key, entry["title"], _publisher(entry), tier, as_of, _link(entry), custom.get("jurisdiction"), custom.get("interest"))
+    return Reference(
+        key,
+        entry["title"],
+        _publisher(entry),
+        tier,
+        as_of,
+        _link(entry),
+        custom.get("jurisdiction"),
+        custom.get("interest"),
+        bool(custom.get("undated", False)),
+    )
 
 
 def _publisher(entry: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -119,7 +120,10 @@ def export_encoder(model: str, target: Path) -> None:
     if model == EMBEDDED:
         check_embedded_weights(Path(source))
     loaded = _load(source, model)
-    _export_graph(loaded, target / "model.onnx")
+    try:
+        _export_graph(loaded, target / "model.onnx")
+    except Exception as error:  # torch raises its own kinds for whatever it cannot translate
+        raise EncoderError(f"the model {model!r} cannot be exported to ONNX ({error}); unset KRATOM_FAQ_MODEL to use the embedded one") from error
     loaded.tokenizer.backend_tokenizer.save(str(target / "tokenizer.json"))
     prompts = loaded.prompts or {}
     card = {
@@ -196,7 +200,8 @@ def _export_graph(model: SentenceTransformer, target: Path) -> None:
 
     example = {name: value for name, value in model.tokenize(["one text", "another, longer text"]).items() if name != "token_type_ids"}
     rows, columns = torch.export.Dim("rows", min=1, max=4096), torch.export.Dim("columns", min=2, max=int(model.max_seq_length or 512))
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch warns of its own internals; nothing a reader could do about it
         torch.onnx.export(
             Graph().eval(),
             (example["input_ids"], example["attention_mask"]),

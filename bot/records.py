@@ -48,6 +48,7 @@ class Reference:
     url: str | None = None
     jurisdiction: str | None = None
     interest: str | None = None
+    undated: bool = False  # the source bears no date: `as_of` is the day it was read
 
     def to_dict(self) -> dict[str, Any]:
         """The entry as JSON."""
@@ -60,6 +61,7 @@ class Reference:
             "url": self.url,
             "jurisdiction": self.jurisdiction,
             "interest": self.interest,
+            "undated": self.undated,
         }
 
 

@@ -51,13 +51,13 @@ def document_page(document: Document, span: Span | None, texts: Texts, style: st
         heading = "" if section.heading == document.title else f"<h2>{escape(section.heading)}</h2>"
         sections.append(f"<section>{heading}{body}</section>")
     label = texts.labels
-    warning = f'<p class="kf-warning">{escape(label["unreviewed"])}</p>' if document.status == "unreviewed" else ""
+    warning = f'<p class="kf-warning">{escape(label["unreviewed_warning"])}</p>' if document.status == "unreviewed" else ""
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{escape(document.title)}</title><style>{style}</style></head>"
         f'<body class="kf-page"><main class="kf-document"><p><a href="/">{escape(label["document_back"])}</a></p>'
         f"<h1>{escape(document.title)}</h1>"
-        f'<p class="kf-meta">{escape(label["reviewed"])} <time>{escape(document.reviewed)}</time></p>{warning}'
+        f'<p class="kf-meta">{escape(label["reviewed_on"])} <time>{escape(document.reviewed)}</time></p>{warning}'
         f"{''.join(sections)}<h2>{escape(label['references'])}</h2>{_references(document.references, texts)}</main></body></html>"
     )
 
@@ -85,7 +85,7 @@ def _folded(hit: Hit, number: int, texts: Texts, today: date) -> str:
 def _figure(hit: Hit, number: int, texts: Texts, today: date) -> str:
     passage, label = hit.passage, texts.labels
     numbers = {reference.key: place for place, reference in enumerate(passage.references, 1)}
-    warning = f'<p class="kf-warning">{escape(label["unreviewed"])}</p>' if passage.status == "unreviewed" else ""
+    warning = f'<p class="kf-warning">{escape(label["unreviewed_warning"])}</p>' if passage.status == "unreviewed" else ""
     overdue = f' <span class="kf-warning">{escape(label["overdue"])}</span>' if date.fromisoformat(passage.review_by) < today else ""
     place = f"<span>{escape(passage.jurisdiction)}</span> · " if passage.jurisdiction else ""
     note = f'<p class="kf-note">{escape(passage.lead.interest)}</p>' if passage.lead.interest else ""
@@ -95,10 +95,11 @@ def _figure(hit: Hit, number: int, texts: Texts, today: date) -> str:
     return (
         f'<figure class="kf-quote" data-number="{number}" data-document="{escape(passage.document_id)}">{warning}{heading}'
         f"<blockquote>{_blocks_html(passage.text, Span(0, len(passage.text)), _relative(hit), numbers)}</blockquote>"
-        f'<figcaption><p class="kf-source"><b>{escape(passage.title)}</b> · <cite>{escape(passage.source)}</cite></p>'
+        f'<figcaption><p class="kf-source"><span>{escape(label[passage.status])}</span> <b>{escape(passage.title)}</b></p>'
+        f'<p class="kf-source"><span>{escape(label["source"])}</span> <cite>{escape(passage.source)}</cite></p>'
         f'<p class="kf-card"><span>{escape(label["tier"])}</span> <span class="kf-tier">{escape(passage.tier)}</span> · {place}'
-        f"<span>{escape(label['as_of'])}</span> <time>{escape(passage.as_of)}</time> · "
-        f"<span>{escape(label['reviewed'])}</span> <time>{escape(passage.reviewed)}</time>{overdue}</p>{note}"
+        f"{_dated(passage.lead, texts)} · "
+        f"<span>{escape(label['reviewed_on'])}</span> <time>{escape(passage.reviewed)}</time>{overdue}</p>{note}"
         f'<p class="kf-actions">{link}<a href="{context}" target="_blank" rel="noopener">{escape(label["read_context"])}</a>'
         f'<button type="button" class="kf-copy" data-copy="{escape(quote_text(hit, texts), quote=True)}" '
         f'data-done="{escape(label["copied"])}">{escape(label["copy"])}</button></p>'
@@ -114,10 +115,14 @@ def _references(references: Sequence[Reference], texts: Texts) -> str:
         note = f' · <span class="kf-note">{escape(reference.interest)}</span>' if reference.interest else ""
         rows.append(
             f"<li>{title}<cite>{escape(reference.source)}</cite> · "
-            f'<span class="kf-tier">{escape(reference.tier)}</span> · <span>{escape(texts.labels["as_of"])}</span> '
-            f"<time>{escape(reference.as_of)}</time>{note}</li>"
+            f'<span class="kf-tier">{escape(reference.tier)}</span> · {_dated(reference, texts)}{note}</li>'
         )
     return f'<ol class="kf-references">{"".join(rows)}</ol>'
+
+
+def _dated(reference: Reference, texts: Texts) -> str:
+    label = texts.labels["undated" if reference.undated else "as_of"]
+    return f"<span>{escape(label)}</span> <time>{escape(reference.as_of)}</time>"
 
 
 def _banner(notice: Notice) -> str:
@@ -240,5 +245,6 @@ def quote_text(hit: Hit, texts: Texts) -> str:
 def source_line(passage: Passage, texts: Texts) -> str:
     """Title, publisher, tier, date and link of a passage on one line."""
     label = texts.labels
-    parts = [passage.title, passage.source, f"{label['tier']} {passage.tier}", f"{label['as_of']} {passage.as_of}"]
+    dated = f"{label['undated' if passage.lead.undated else 'as_of']} {passage.as_of}"
+    parts = [passage.title, f"{label['source']} {passage.source}", f"{label['tier']} {passage.tier}", dated]
     return " · ".join([*parts, *([passage.url] if passage.url else [])])

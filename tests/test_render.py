@@ -104,7 +104,7 @@ def test_a_document_page_marks_the_passage_in_its_context(bot: Bot) -> None:
 
 def test_the_unreviewed_article_says_what_it_is(bot: Bot) -> None:
     page = document_page(bot.documents["kratom-pain-management-article"], None, bot.texts, "")
-    assert bot.texts.labels["unreviewed"] in page
+    assert bot.texts.labels["unreviewed_warning"] in page
 
 
 def test_plain_text_and_markdown_carry_the_source(bot: Bot) -> None:
