@@ -1,4 +1,4 @@
-"""The command line: python -m bot ask | search | build | serve | verify
+"""The command line: python -m bot ask | search | build | audit | serve | verify
 
 Exit codes: 0 done · 1 the bot says what is wrong · 2 the command was not understood · 3 a reply that calls for emergency help.
 """
@@ -80,6 +80,24 @@ def _build(options: argparse.Namespace) -> int:
     return 0
 
 
+def _audit(options: argparse.Namespace) -> int:
+    from datetime import UTC, datetime
+
+    from bot.audit import audit, figures
+    from bot.pipeline import open_bot
+
+    bot = open_bot(progress=progress_bar())
+    findings = audit(bot, datetime.now(UTC).date(), options.facts)
+    counts = figures(bot)
+    errors = sum(finding.error for finding in findings)
+    if options.json:
+        rows = [{"error": finding.error, "place": finding.place, "message": finding.message} for finding in findings]
+        _say(json.dumps({"figures": counts, "findings": rows}, ensure_ascii=False, indent=1))
+    else:
+        _say("\n".join([*map(str, findings), "", *(f"{name}: {count}" for name, count in counts.items()), f"errors: {errors}"]))
+    return 1 if errors else 0
+
+
 def _serve(options: argparse.Namespace) -> int:
     import runpy
 
@@ -125,6 +143,11 @@ def _parser() -> argparse.ArgumentParser:
     build = commands.add_parser("build", help="bring index/ up to date with corpus/")
     build.add_argument("--force", action="store_true", help="build even when it is up to date")
     build.set_defaults(run=_build)
+
+    audit = commands.add_parser("audit", help="read the corpus as an editor would; exit code 1 when something must be mended")
+    audit.add_argument("--facts", type=Path, metavar="DIR", help="the folder of the dossiers, to check coverage and borrowed words")
+    audit.add_argument("--json", action="store_true")
+    audit.set_defaults(run=_audit)
 
     serve = commands.add_parser("serve", help="the web chat")
     serve.add_argument("--port", type=int)

@@ -17,7 +17,7 @@ from bot.errors import InputError
 from bot.guardrails import DANGER, in_context, load_guardrails
 from bot.index import PassageIndex
 from bot.receipt import make_receipt
-from bot.records import TIERS, Action, Decision, Document, Hit, Notice, Reply
+from bot.records import TIERS, Action, Claim, Decision, Document, Hit, Notice, Passage, Reply, Stance
 from bot.replies import load_texts
 from bot.retrieval import Found, retrieve
 from bot.settings import Settings
@@ -35,8 +35,9 @@ MAX_HISTORY = 50  # earlier messages read; the guardrails and the dialogue look 
 class Bot:
     """Answers messages and searches the corpus. Holds no conversation: each call gets its history, so any replica can answer."""
 
-    def __init__(self, index: PassageIndex, settings: Settings) -> None:
+    def __init__(self, index: PassageIndex, settings: Settings, claims: Sequence[Claim] = ()) -> None:
         self.index = index
+        self.claims = tuple(claims)
         self.settings = settings
         self.texts = load_texts()
         self.texts.region(settings.region)
@@ -111,8 +112,24 @@ class Bot:
         action: Action = "abstain" if decision.action == "answer" and not answered else decision.action
         missing = () if answered or action == "decline" else ("abstain",)
         notices = self.texts.notices((*_check(decision), *decision.replies, *missing, *extra), region)
-        hits = found.hits if answered else ()
+        hits = self._balanced(found.hits) if answered else ()
         return self._reply(action, decision, notices, hits, query, region, self._suggestions(query, found, hits))
+
+    def _balanced(self, hits: tuple[Hit, ...]) -> tuple[Hit, ...]:
+        """The hits, each unreviewed one behind a passage that qualifies or disputes what it says, where the claims know one."""
+        shown = list(hits)
+        for hit in hits:
+            if hit.passage.status == "unreviewed":
+                answers = self._disputing(hit.passage)
+                if answers and not any(stance.covers(other.passage) for stance in answers for other in shown):
+                    passage = next((one for one in self.index.passages if answers[0].covers(one)), None)
+                    if passage:
+                        shown.insert(shown.index(hit), Hit(passage, hit.score))
+        return tuple(shown)
+
+    def _disputing(self, passage: Passage) -> list[Stance]:
+        made = [claim for claim in self.claims if any(one.covers(passage) and one.stance == "supports" for one in claim.stances)]
+        return [one for claim in made for one in claim.stances if one.stance != "supports" and one.document_id != passage.document_id]
 
     def _suggestions(self, query: str, found: Found, shown: Sequence[Hit]) -> tuple[str, ...]:
         """First questions of the sections nearest to the query that were not shown, one a document, none that would be declined."""

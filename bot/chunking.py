@@ -9,6 +9,7 @@ never right behind a negation. A list that is too long for one passage is refuse
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 
 import sentencex
@@ -79,6 +80,7 @@ def _passage(document: Document, section: Section, number: int, span: Span) -> P
         reviewed=document.reviewed,
         review_by=document.review_by,
         citations=cited,
+        page=bisect_right(document.pages, span.start) or None,
         references=tuple(sorted(references, key=lambda reference: cited.index(reference.key))),
     )
 
@@ -104,6 +106,8 @@ def _pieces(document: Document, section: Section, fits: Callable[[Span], bool]) 
         if fits(block):
             yield block
             continue
+        if LIST_ITEM.search(text, block.start, block.end) and document.converted:
+            continue  # nobody can mend a list in a converted file, and without its lead-in it is not quoted
         if LIST_ITEM.search(text, block.start, block.end):
             line = text.count("\n", 0, block.start) + 1
             problem = "this list does not fit into one passage with its lead-in; make two lists, each with a lead-in"

@@ -8,15 +8,19 @@ A Bot then answers: message ─guardrails→ Decision ─dialogue→ query ─re
 
 from __future__ import annotations
 
+import logging
+
 from bot.chat import Bot
 from bot.classifier import train
-from bot.corpus import read_corpus
+from bot.corpus import read_claims, read_corpus
 from bot.encoder import Encoder
-from bot.errors import IndexFolderError
+from bot.errors import IndexFolderError, Problem
 from bot.guardrails import rules_fingerprint, training_rows
 from bot.index import Arrays, Progress, Training, build_index, open_index
 from bot.records import Document
 from bot.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 def _silent(what: str, done: int, total: int) -> None:
@@ -29,19 +33,21 @@ def open_bot(settings: Settings | None = None, progress: Progress = _silent) -> 
     Raises CorpusError (a malformed document), EncoderError (no usable model) or SettingsError.
     """
     settings = settings or Settings().with_environment()
-    documents = read_corpus(settings.corpus)
+    documents = _documents(settings)
+    claims = read_claims(settings.corpus, documents)
     try:
         index = open_index(settings.index, documents, settings.model, rules_fingerprint())
     except IndexFolderError:
         _build(settings, documents, progress)
         index = open_index(settings.index, documents, settings.model, rules_fingerprint())
-    return Bot(index, settings)
+    return Bot(index, settings, claims)
 
 
 def build(settings: Settings | None = None, progress: Progress = _silent, *, force: bool = False) -> bool:
     """Bring index/ up to date; True when there was something to do. Raises what `open_bot` raises; the old index serves until the end."""
     settings = settings or Settings().with_environment()
-    documents = read_corpus(settings.corpus)
+    documents = _documents(settings)
+    read_claims(settings.corpus, documents)
     try:
         open_index(settings.index, documents, settings.model, rules_fingerprint())
         fresh = True
@@ -51,6 +57,14 @@ def build(settings: Settings | None = None, progress: Progress = _silent, *, for
         return False
     _build(settings, documents, progress)
     return True
+
+
+def _documents(settings: Settings) -> tuple[Document, ...]:
+    refused: list[Problem] = []
+    documents = read_corpus(settings.corpus, refused)
+    for problem in refused:
+        log.warning("left out %s", problem)
+    return documents
 
 
 def _build(settings: Settings, documents: tuple[Document, ...], progress: Progress) -> None:

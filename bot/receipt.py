@@ -1,7 +1,7 @@
 """A receipt: where each displayed piece of a reply stands, so that bot/verify.py can prove that nothing was generated.
 
 {"receipt": 1, "index": manifest id, "texts": version, "query": …, "decision": …,
- "pieces": [{"kind": "passage", "document", "file", "document_sha256", "start", "end", "text_sha256"},
+ "pieces": [{"kind": "passage", "document", "file", "document_sha256", "converted_sha256", "start", "end", "text_sha256"},
             {"kind": "text", "key", "version", "text_sha256"}]}
 """
 
@@ -31,6 +31,7 @@ def make_receipt(
                 "document": passage.document_id,
                 "file": passage.file,
                 "document_sha256": documents[passage.document_id].sha256,
+                "converted_sha256": _sha256(documents[passage.document_id].text) if documents[passage.document_id].converted else None,
                 "start": passage.start,
                 "end": passage.end,
                 "text_sha256": _sha256(passage.text),

@@ -13,6 +13,8 @@ from typing import Any, Literal
 Action = Literal["crisis", "emergency", "decline", "caution", "answer", "abstain", "smalltalk"]
 Urgency = Literal["none", "possible", "now"]
 
+STANCES = ("supports", "qualifies", "disputes")
+
 # Strongest first. The order is the one in which equally relevant passages are shown.
 TIERS = (
     "law/agency",
@@ -89,6 +91,8 @@ class Document:
     sha256: str
     sections: tuple[Section, ...]
     references: tuple[Reference, ...]
+    pages: tuple[int, ...] = ()  # where each page of a paged file begins in `text`
+    converted: bool = False  # `text` was made from another format; `sha256` is that of the original file
 
     def to_dict(self) -> dict[str, Any]:
         """The document's card as JSON, without its text."""
@@ -124,6 +128,7 @@ class Passage:
     review_by: str
     citations: tuple[str, ...]
     references: tuple[Reference, ...]
+    page: int | None = None  # of the original file, counted from 1, where it has pages
 
     @property
     def lead(self) -> Reference:
@@ -166,6 +171,7 @@ class Passage:
             "heading": self.heading,
             "start": self.start,
             "end": self.end,
+            "page": self.page,
             "text": self.text,
             "status": self.status,
             "reviewed": self.reviewed,
@@ -177,6 +183,28 @@ class Passage:
             "jurisdiction": self.jurisdiction,
             "references": [reference.to_dict() for reference in self.references],
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Stance:
+    """What the text at `span` of a document says about a claim: one of `STANCES`."""
+
+    document_id: str
+    span: Span
+    stance: str
+
+    def covers(self, passage: Passage) -> bool:
+        """Whether the passage holds some of the text."""
+        return passage.document_id == self.document_id and passage.start < self.span.end and self.span.start < passage.end
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One statement, and the passages that support, qualify or dispute it."""
+
+    id: str
+    statement: str
+    stances: tuple[Stance, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ class Texts:
     version: str
     regions: Mapping[str, str]
     labels: Mapping[str, str]
+    everything: str  # the file as it stands, for checks
     _notices: Mapping[str, Mapping[str, Any]]
     _lines: Mapping[str, Mapping[str, Mapping[str, str]]]
 
@@ -59,8 +60,9 @@ class Texts:
 @cache
 def load_texts() -> Texts:
     """The texts of replies.toml, read once. TextsError when a table is missing."""
-    raw = tomllib.loads(TEXTS.read_text("utf-8"))
+    text = TEXTS.read_text("utf-8")
+    raw = tomllib.loads(text)
     try:
-        return Texts(raw["version"], raw["region"], raw["label"], raw["notice"], raw["line"])
+        return Texts(raw["version"], raw["region"], raw["label"], text, raw["notice"], raw["line"])
     except KeyError as error:
         raise TextsError(f"{TEXTS.name} has no [{error.args[0]}]; put it back from the last commit") from error

@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).resolve().parent
 
 def _default_corpus() -> Path:
     checkout = PACKAGE.parent / "corpus"
-    return checkout if checkout.is_dir() else PACKAGE / "corpus"  # the wheel carries the corpus inside the package
+    return checkout if checkout.is_dir() else PACKAGE / "_corpus"  # the wheel carries the corpus inside the package
 
 
 def _default_index() -> Path:

@@ -22,7 +22,7 @@ class VerifyError(Exception):
     """A piece is not what the receipt says, or the receipt cannot be read."""
 
 
-def verify(data: dict[str, Any], corpus: Path, texts: Path) -> int:
+def verify(data: dict[str, Any], corpus: Path, texts: Path, converted: Path | None = None) -> int:
     """The number of pieces checked. `data` is a receipt, or a whole reply, whose shown texts are then compared too. Raises VerifyError."""
     receipt = data.get("receipt")
     shown: list[str] | None = None
@@ -35,7 +35,7 @@ def verify(data: dict[str, Any], corpus: Path, texts: Path) -> int:
     table = tomllib.loads(texts.read_text("utf-8"))
     for number, piece in enumerate(receipt["pieces"], start=1):
         try:
-            text = _passage(piece, corpus) if piece["kind"] == "passage" else _fixed(piece, table)
+            text = _passage(piece, corpus, converted) if piece["kind"] == "passage" else _fixed(piece, table)
         except (KeyError, TypeError, OSError, ValueError) as error:
             raise VerifyError(f"piece {number} cannot be found: {error!r}") from error
         if hashlib.sha256(text.encode("utf-8")).hexdigest() != piece["text_sha256"]:
@@ -60,13 +60,17 @@ def _shown(reply: dict[str, Any]) -> list[str]:
         raise VerifyError(f"the reply is incomplete: {error!r}") from error
 
 
-def _passage(piece: dict[str, Any], corpus: Path) -> str:
+def _passage(piece: dict[str, Any], corpus: Path, converted: Path | None) -> str:
     path = (corpus / piece["file"]).resolve()
     if not path.is_relative_to(corpus.resolve()):
         raise ValueError(f"{piece['file']} lies outside the corpus")
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != piece["document_sha256"]:
         raise VerifyError(f"{_name(piece)}: the document was changed since")
+    if piece.get("converted_sha256"):
+        data = ((converted or corpus) / f"{piece['document_sha256']}.txt").read_bytes()
+        if hashlib.sha256(data).hexdigest() != piece["converted_sha256"]:
+            raise VerifyError(f"{_name(piece)}: its converted text was changed since")
     text: str = data.decode("utf-8")
     start, end = int(piece["start"]), int(piece["end"])
     if not 0 <= start < end <= len(text):
@@ -92,8 +96,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     here = Path(__file__).resolve().parent
     parser = argparse.ArgumentParser(prog="verify", description="Check that every displayed piece of a reply is quoted, not generated.")
     parser.add_argument("reply", help="a reply or receipt as JSON; - for standard input")
-    beside = here / "corpus"
+    beside = here / "_corpus"
     parser.add_argument("--corpus", type=Path, default=beside if beside.is_dir() else here.parent / "corpus")
+    parser.add_argument("--converted", type=Path, default=here.parent / "index" / "converted", help="texts of files that are not Markdown")
     parser.add_argument("--texts", type=Path, default=here / "replies.toml")
     options = parser.parse_args(arguments)
     try:
@@ -105,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{options.reply} cannot be read: {error}\n")
         return 2
     try:
-        count = verify(data, options.corpus, options.texts)
+        count = verify(data, options.corpus, options.texts, options.converted)
     except VerifyError as error:
         sys.stderr.write(f"not verified: {error}\n")
         return 1

@@ -31,6 +31,7 @@ def opened(settings: Settings) -> PassageIndex:
 
 def test_nothing_built_yet_says_what_to_run(settings: Settings, small_corpus: Corpus) -> None:
     small_corpus(liver=LIVER)
+    (settings.index / "current.json").unlink()
     with pytest.raises(IndexMissingError, match="python -m bot build"):
         opened(settings)
 
@@ -75,6 +76,23 @@ def test_a_malformed_document_stops_the_build_and_the_old_index_still_serves(set
     assert bot.search("liver")[0].passage.text == LIVER
     (folder / "bad.md").unlink()
     assert not build(settings)
+
+
+def test_unchanged_text_is_not_encoded_again(settings: Settings, small_corpus: Corpus) -> None:
+    small_corpus(liver=LIVER)
+    build(settings)
+    small_corpus(liver=LIVER, heart=HEART)
+    encoded: dict[str, int] = {}
+
+    def note(what: str, done: int, total: int) -> None:
+        encoded[what] = total
+
+    build(settings, note)
+    assert {what: count for what, count in encoded.items() if what.startswith("encoding")} == {
+        "encoding passages": 1,
+        "encoding questions": 2,
+        "encoding sentences": 1,
+    }
 
 
 @pytest.mark.parametrize("name", ["passages.faiss", "questions.faiss", "sentences.npy", "trained.npz", "manifest.json"])

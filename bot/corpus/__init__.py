@@ -1,0 +1,73 @@
+"""The only door to corpus/: documents, their bibliography, claims and coverage become frozen records, or errors with file and line.
+
+    **/*.md + references.json        -> Document          (documents, bibliography)
+    **/*.txt .html .pdf .docx .csv   -> Document          (converters; a file that cannot be used is refused, the rest is read)
+    claims.yaml                      -> Claim             (claims)
+    coverage.csv                     -> Fact              (coverage)
+
+The format is described in corpus/README.md. `Document.text` is the whole Markdown file, or the converted text of another format.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+from bot.corpus.bibliography import read_bibliography
+from bot.corpus.claims import read_claims
+from bot.corpus.converters import SUFFIXES, convert
+from bot.corpus.coverage import Fact, read_coverage
+from bot.corpus.documents import TOPICS, read_document
+from bot.corpus.faults import FaultError
+from bot.errors import CorpusError, Problem
+from bot.records import Document, Reference
+
+__all__ = ["TOPICS", "Fact", "corpus_fingerprint", "document_paths", "read_claims", "read_corpus", "read_coverage"]
+
+BIBLIOGRAPHY = "references.json"
+OURS = {"coverage.csv"}  # files of these formats that are no documents
+
+
+def read_corpus(folder: Path, refused: list[Problem] | None = None) -> tuple[Document, ...]:
+    """All documents, in order of their paths.
+
+    A mistake in a Markdown document or in the bibliography raises CorpusError listing every one of them. A file of another format that
+    cannot be used is left out and appended to `refused`.
+    """
+    problems: list[Problem] = []
+    bibliography: dict[str, Reference] = {}
+    try:
+        bibliography = read_bibliography(folder / BIBLIOGRAPHY)
+    except FaultError as fault:
+        problems.append(Problem(BIBLIOGRAPHY, fault.line, fault.message))
+    documents: dict[str, Document] = {}
+    for path in document_paths(folder):
+        name = path.relative_to(folder).as_posix()
+        written = path.suffix == ".md"
+        try:
+            document = read_document(path, name, bibliography) if written else convert(path, name)
+            if document.id in documents:
+                raise FaultError(2, f"id '{document.id}' is already used by {documents[document.id].file}; choose another")
+            documents[document.id] = document
+        except FaultError as fault:
+            (problems if written else [] if refused is None else refused).append(Problem(name, fault.line, fault.message))
+    if not documents and not problems:
+        problems.append(Problem(str(folder), 1, "no documents here; add one, or point KRATOM_FAQ_CORPUS at the folder that holds them"))
+    if problems:
+        raise CorpusError(problems)
+    return tuple(documents.values())
+
+
+def document_paths(folder: Path) -> list[Path]:
+    """The files that are documents, in order: every `.md` but a README, and the formats that can be converted."""
+    wanted: Callable[[Path], bool] = lambda path: path.suffix == ".md" or path.suffix.lower() in SUFFIXES  # noqa: E731  # used once, named for reading
+    return sorted(path for path in folder.rglob("*") if path.is_file() and wanted(path) and path.name not in {"README.md", *OURS})
+
+
+def corpus_fingerprint(documents: tuple[Document, ...]) -> str:
+    """sha256 over what the index depends on: each document's path and bytes, and the references it cites."""
+    digest = hashlib.sha256()
+    for document in documents:
+        digest.update(f"{document.file}\0{document.sha256}\0{document.references!r}\n".encode())
+    return digest.hexdigest()

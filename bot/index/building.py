@@ -1,0 +1,217 @@
+"""Builds in a temporary folder and puts the result in service with one rename."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import bm25s
+import faiss
+import numpy as np
+from filelock import FileLock
+
+from bot.chunking import VERSION as CHUNKER
+from bot.chunking import encoded_text, sentences
+from bot.citations import plain
+from bot.corpus import corpus_fingerprint
+from bot.encoder import Encoder, OnnxEncoder, Vectors, export_encoder, model_identity
+from bot.errors import IndexFolderError
+from bot.index.shared import FORMAT, Arrays, check_files, current_build, cut_all, lexical_texts, passages_fingerprint, questions_of, read_json, sha256, stems
+from bot.records import Document, Passage
+
+LIBRARIES = ("faiss-cpu", "bm25s", "PyStemmer", "onnxruntime", "tokenizers", "sentencex")
+
+Progress = Callable[[str, int, int], None]  # what is done, how many so far, of how many
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What is trained with each build and kept beside the vectors: its fingerprint, and how to make its arrays."""
+
+    fingerprint: str
+    make: Callable[[Encoder], Arrays]
+
+
+def build_index(folder: Path, documents: tuple[Document, ...], model: str, training: Training, progress: Progress) -> None:
+    """Build in a temporary folder and put it in service with one rename; whatever served before serves until then."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):
+        encoder_folder = _exported(folder, model, progress)
+        encoder = OnnxEncoder(encoder_folder)
+        work = Path(tempfile.mkdtemp(prefix=".building-", dir=folder))
+        try:
+            manifest = _write_build(work, documents, encoder, training, progress, _known(folder, encoder_folder.name))
+            manifest["encoder"]["folder"] = encoder_folder.name
+            _write_synced(work / "manifest.json", json.dumps(manifest, indent=1))
+            target = folder / f"build-{manifest['id'][:16]}-{os.getpid()}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+            os.rename(work, target)
+        except BaseException:
+            shutil.rmtree(work, ignore_errors=True)
+            raise
+        _put_in_service(folder, target.name)
+        _write_converted(folder / "converted", documents)
+        _sweep(folder, keep={target.name, encoder_folder.name})
+
+
+def _write_converted(folder: Path, documents: Iterable[Document]) -> None:
+    """The text of each file that is not Markdown, so that a receipt can be checked without converting it again."""
+    for document in documents:
+        if document.converted:
+            folder.mkdir(exist_ok=True)
+            (folder / f"{document.sha256}.txt").write_text(document.text, "utf-8", newline="")
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the build in service already holds, made by the same encoder: vectors by the hash of their text, and what was trained."""
+
+    vectors: dict[bytes, Vectors]
+    training: str | None = None
+    trained: Arrays | None = None
+
+
+def _known(folder: Path, encoder: str) -> _Known:
+    """Unchanged text is not encoded again, unchanged examples are not trained on again."""
+    try:
+        build = current_build(folder)
+        manifest = read_json(build / "manifest.json")
+        if manifest["encoder"]["folder"] != encoder:
+            return _Known({})
+        check_files(build, manifest)
+        vectors: dict[bytes, Vectors] = {}
+        for name in ("passages", "questions"):
+            index = faiss.read_index(str(build / f"{name}.faiss"))
+            vectors.update(zip(_keys(build, name), index.reconstruct_n(0, index.ntotal), strict=True))
+        vectors.update(zip(_keys(build, "sentences"), np.load(build / "sentences.npy", allow_pickle=False), strict=True))
+        with np.load(build / "trained.npz", allow_pickle=False) as trained:
+            return _Known(vectors, manifest["training"], dict(trained))
+    except (IndexFolderError, KeyError, OSError, ValueError, RuntimeError):
+        return _Known({})  # nothing usable: everything is made anew
+
+
+def _keys(build: Path, name: str) -> list[bytes]:
+    keys: list[bytes] = np.load(build / f"{name}.keys.npy", allow_pickle=False).tolist()
+    return keys
+
+
+def _exported(folder: Path, model: str, progress: Progress) -> Path:
+    name, _, identity = model_identity(model)
+    target = folder / f"encoder-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
+    if (target / "encoder.json").is_file():
+        return target
+    progress(f"exporting {name}", 0, 1)
+    work = Path(tempfile.mkdtemp(prefix=".exporting-", dir=folder))
+    try:
+        export_encoder(model, work)
+        if target.exists():
+            shutil.rmtree(target)
+        os.rename(work, target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    progress(f"exporting {name}", 1, 1)
+    return target
+
+
+def _write_build(work: Path, documents: tuple[Document, ...], encoder: OnnxEncoder, training: Training, progress: Progress, known: _Known) -> dict[str, Any]:
+    passages = cut_all(documents, encoder)
+    if not passages:
+        raise IndexFolderError("the corpus holds no passage, so there is nothing to search; add a document to corpus/")
+    questions, _ = questions_of(documents, passages)
+    texts = [encoded_text(passage) for passage in passages]
+    sentence_texts = [plain(passage.text[span.start : span.end]) for passage in passages for span in sentences(passage.text)]
+    tables = {}
+    for name, rows in (("passages", texts), ("questions", questions), ("sentences", sentence_texts)):
+        keys = [_digest(row) for row in rows]
+        np.save(work / f"{name}.keys.npy", np.array(keys, dtype="S64"), allow_pickle=False)
+        tables[name] = _encode(encoder, rows, keys, known.vectors, name, progress)
+    _write_flat(work / "passages.faiss", tables["passages"])
+    _write_flat(work / "questions.faiss", tables["questions"])
+    np.save(work / "sentences.npy", tables["sentences"], allow_pickle=False)
+    bm25 = bm25s.BM25(method="lucene")
+    bm25.index(stems(lexical_texts(documents, passages)), show_progress=False)
+    bm25.save(str(work / "bm25"), show_progress=False)
+    progress("training the guardrails", 0, 1)
+    trained = known.trained if known.trained and known.training == training.fingerprint else training.make(encoder)
+    np.savez(work / "trained.npz", allow_pickle=False, **trained)
+    progress("training the guardrails", 1, 1)
+    files = {path.relative_to(work).as_posix(): sha256(path) for path in sorted(work.rglob("*")) if path.is_file()}
+    manifest = _manifest(documents, passages, encoder)
+    manifest["training"] = training.fingerprint
+    manifest["files"] = files
+    manifest["counts"] = {"documents": len(documents), "passages": len(passages), "questions": len(questions), "sentences": len(sentence_texts)}
+    manifest["id"] = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+    manifest["created"] = datetime.now(UTC).isoformat(timespec="seconds")
+    return manifest
+
+
+def _manifest(documents: tuple[Document, ...], passages: tuple[Passage, ...], encoder: OnnxEncoder) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "chunker": CHUNKER,
+        "corpus": corpus_fingerprint(documents),
+        "documents": {document.id: document.sha256 for document in documents},
+        "passages_sha256": passages_fingerprint(passages),
+        "encoder": {key: encoder.card[key] for key in ("name", "identity", "dimension", "max_tokens", "query_prefix")},
+        "metric": "inner product of unit vectors (cosine)",
+        "libraries": {name: version(name) for name in LIBRARIES},
+        "certificate": None,  # the abstention certificate: not measured yet, so none is claimed
+    }
+
+
+def _encode(encoder: Encoder, texts: Sequence[str], keys: Sequence[bytes], known: dict[bytes, Vectors], what: str, progress: Progress) -> Vectors:
+    """Vectors of `texts` in order; those whose key is known are taken over, the rest encoded in batches."""
+    vectors = np.zeros((len(texts), encoder.dimension), dtype=np.float32)
+    fresh = [number for number, key in enumerate(keys) if key not in known]
+    for number, key in enumerate(keys):
+        if key in known:
+            vectors[number] = known[key]
+    for start in range(0, len(fresh), 64):
+        batch = fresh[start : start + 64]
+        vectors[batch] = encoder.encode([texts[number] for number in batch])
+        progress(f"encoding {what}", min(start + 64, len(fresh)), len(fresh))
+    return vectors
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest().encode()
+
+
+def _write_flat(path: Path, vectors: Vectors) -> None:
+    index = faiss.IndexFlatIP(vectors.shape[1])
+    index.add(np.ascontiguousarray(vectors))
+    faiss.write_index(index, str(path))
+
+
+def _put_in_service(folder: Path, build: str) -> None:
+    temporary = folder / f".current-{os.getpid()}.json"
+    _write_synced(temporary, json.dumps({"build": build}))
+    os.replace(temporary, folder / "current.json")
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _write_synced(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sweep(folder: Path, keep: set[str]) -> None:
+    """Delete what no reader opens any more: builds and exports that were replaced, work of killed builds."""
+    for path in folder.iterdir():
+        if path.is_dir() and path.name not in keep and path.name.startswith(("build-", "encoder-", ".building-", ".exporting-")):
+            shutil.rmtree(path, ignore_errors=True)

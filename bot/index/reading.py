@@ -1,0 +1,152 @@
+"""Opens the build in service and answers what is near to a query."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bm25s
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from bot.chunking import VERSION as CHUNKER
+from bot.corpus import corpus_fingerprint
+from bot.encoder import Encoder, OnnxEncoder, Vectors, model_identity
+from bot.errors import IndexStaleError
+from bot.index.shared import (
+    CANDIDATES,
+    FORMAT,
+    Arrays,
+    check_files,
+    current_build,
+    cut_all,
+    nearest,
+    passages_fingerprint,
+    questions_of,
+    read_json,
+    sentence_rows,
+    stems,
+)
+from bot.records import Document, Span
+
+Scores = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What the index knows of one candidate passage for one query; each 0 to 1 or a cosine."""
+
+    number: int
+    passage: float  # cosine of query and passage
+    question: float  # best cosine of query and a question of the passage's section; that of the passage where it has none
+    lexical: float  # BM25 as a share of what a passage holding every query word would get
+
+
+class PassageIndex:
+    """A build opened for reading. Its arrays never change, so threads may share it."""
+
+    def __init__(self, folder: Path, documents: tuple[Document, ...], encoder: Encoder) -> None:
+        self.encoder = encoder
+        self.documents = {document.id: document for document in documents}
+        self.passages = cut_all(documents, encoder)
+        self.questions, self._owners = questions_of(documents, self.passages)
+        self.manifest: dict[str, Any] = read_json(folder / "manifest.json")
+        check_files(folder, self.manifest)
+        self._passages = faiss.read_index(str(folder / "passages.faiss"))
+        self._questions = faiss.read_index(str(folder / "questions.faiss"))
+        self._sentences = np.load(folder / "sentences.npy", mmap_mode="r", allow_pickle=False)
+        self._sentence_rows = sentence_rows(self.passages)
+        self._bm25 = bm25s.BM25.load(str(folder / "bm25"), show_progress=False, allow_pickle=False)
+        with np.load(folder / "trained.npz", allow_pickle=False) as trained:
+            self.trained: Arrays = dict(trained)
+
+    @property
+    def id(self) -> str:
+        """The manifest's id: the same for the same corpus, model and code."""
+        return str(self.manifest["id"])
+
+    def vector(self, query: str) -> Vectors:
+        """The query's unit vector, shape (dimension,)."""
+        vector: Vectors = self.encoder.encode([self.encoder.query_prefix + query])[0]
+        return vector
+
+    def candidates(self, query: str, vector: Vectors) -> list[Features]:
+        """Features of every passage that one of the three lists puts among its first."""
+        lexical = self._lexical(query)
+        numbers = set(nearest(self._passages, vector)) | set(np.argsort(-lexical)[:CANDIDATES].tolist())
+        for question in nearest(self._questions, vector):
+            numbers.update(self._owners.passages[question])
+        found = []
+        for number in sorted(numbers):
+            passage = float(self._passages.reconstruct(number) @ vector)
+            found.append(Features(number, passage, self._question_cosine(number, vector, passage), float(lexical[number])))
+        return found
+
+    def sentence_cosines(self, number: int, vector: Vectors) -> list[tuple[Span, float]]:
+        """Each sentence of passage `number` with its cosine to the query."""
+        first, spans = self._sentence_rows[number]
+        cosines = self._sentences[first : first + len(spans)] @ vector
+        return list(zip(spans, cosines.tolist(), strict=True))
+
+    def near_questions(self, vector: Vectors, limit: int) -> list[int]:
+        """Numbers of the questions nearest to the vector, nearest first."""
+        return nearest(self._questions, vector, limit)
+
+    def section_of(self, question: int) -> tuple[str, int]:
+        """(document id, section number) that question `question` belongs to."""
+        return self._owners.sections[question]
+
+    def _question_cosine(self, number: int, vector: Vectors, default: float) -> float:
+        passage = self.passages[number]
+        rows = self._owners.ranges.get((passage.document_id, passage.section))
+        if not rows:
+            return default
+        return float((self._questions.reconstruct_n(rows[0], len(rows)) @ vector).max())
+
+    def _lexical(self, query: str) -> Scores:
+        [words] = stems([query])
+        best = sum(self._idf(word) for word in set(words))
+        known = [word for word in set(words) if word in self._bm25.vocab_dict]
+        if not known or not best:
+            return np.zeros(len(self.passages), dtype=np.float32)
+        return np.asarray(self._bm25.get_scores(known), dtype=np.float32) / best
+
+    def _idf(self, word: str) -> float:
+        column = self._bm25.vocab_dict.get(word)
+        starts = self._bm25.scores["indptr"]
+        known = 0 if column is None else int(starts[column + 1] - starts[column])  # passages that hold the word
+        return float(np.log(1 + (len(self.passages) - known + 0.5) / (known + 0.5)))
+
+
+def open_index(folder: Path, documents: tuple[Document, ...], model: str, training: str) -> PassageIndex:
+    """The build in service. IndexMissingError when there is none, IndexStaleError naming what changed since.
+
+    `training` is the fingerprint of what was trained with the build.
+    """
+    build = current_build(folder)
+    manifest = read_json(build / "manifest.json")
+    name, _, identity = model_identity(model)
+    changed = []
+    if manifest.get("format") != FORMAT or manifest.get("chunker") != CHUNKER:
+        changed.append("the code that builds it")
+    if manifest.get("encoder", {}).get("identity") != identity:
+        changed.append(f"the model (now {name})")
+    if manifest.get("training") != training:
+        changed.append("the guardrails' rules and examples")
+    if manifest.get("corpus") != corpus_fingerprint(documents):
+        changed.append(_changed_documents(manifest, documents))
+    if changed:
+        raise IndexStaleError(f"the index is older than {' and '.join(changed)}; run: python -m bot build")
+    encoder = OnnxEncoder(folder / manifest["encoder"]["folder"])
+    index = PassageIndex(build, documents, encoder)
+    if manifest["passages_sha256"] != passages_fingerprint(index.passages):
+        raise IndexStaleError("the passages are cut differently now; run: python -m bot build")
+    return index
+
+
+def _changed_documents(manifest: dict[str, Any], documents: tuple[Document, ...]) -> str:
+    then, now = manifest.get("documents", {}), {document.id: document.sha256 for document in documents}
+    names = sorted(key for key in then.keys() | now.keys() if then.get(key) != now.get(key))
+    return f"the corpus ({', '.join(names[:5]) or 'references.json'}{' …' if len(names) > 5 else ''})"
