@@ -87,8 +87,10 @@ def _audit(options: argparse.Namespace) -> int:
     from bot.pipeline import open_bot
 
     bot = open_bot(progress=progress_bar())
-    findings = audit(bot, datetime.now(UTC).date(), options.facts)
-    counts = figures(bot)
+    try:
+        findings, counts = audit(bot, datetime.now(UTC).date(), options.facts), figures(bot)
+    except ImportError as error:
+        raise BotError(f"the reading grade needs {error.name}; run: pip install 'kratom-faq[audit]'") from error
     errors = sum(finding.error for finding in findings)
     if options.json:
         rows = [{"error": finding.error, "place": finding.place, "message": finding.message} for finding in findings]

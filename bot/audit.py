@@ -18,7 +18,7 @@ from statistics import median
 
 from bot.chat import Bot
 from bot.chunking import sentences
-from bot.citations import CITATION, plain
+from bot.citations import CITATION, keys, plain
 from bot.corpus import read_coverage
 from bot.readability import grade
 from bot.records import Document, Passage, Span
@@ -113,7 +113,8 @@ def _cited(document: Document, today: date) -> Iterator[Finding]:
 
 def _safe(document: Document, today: date) -> Iterator[Finding]:
     del today
-    for start, text in _sentences(document):
+    for start, cited in _sentences(document):
+        text = plain(cited)
         if AMOUNT.search(text) and not NOT_TAKEN.search(text):
             yield _at(document, start, f"an amount without its study, law or label: {text!r}")
         if FORBIDDEN.search(text):
@@ -131,7 +132,9 @@ def _standing(document: Document, today: date) -> Iterator[Finding]:
 def _dated(document: Document, today: date) -> Iterator[Finding]:
     del today
     for section in document.sections if document.topic == "law" else ():
-        if not YEAR.search(document.text[section.span.start : section.span.end]):
+        text = _slice(document, section.span)
+        law = any(reference.jurisdiction and reference.key in keys(text) for reference in document.references)
+        if law and not YEAR.search(plain(text)):
             yield _at(document, section.span.start, f"a legal section without a date: {section.heading!r}")
 
 

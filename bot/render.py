@@ -88,6 +88,7 @@ def _figure(hit: Hit, number: int, texts: Texts, today: date) -> str:
     warning = f'<p class="kf-warning">{escape(label["unreviewed_warning"])}</p>' if passage.status == "unreviewed" else ""
     overdue = f' <span class="kf-warning">{escape(label["overdue"])}</span>' if date.fromisoformat(passage.review_by) < today else ""
     place = f"<span>{escape(passage.jurisdiction)}</span> · " if passage.jurisdiction else ""
+    page = f" · <span>{escape(label['page'])}</span> {passage.page}" if passage.page else ""
     note = f'<p class="kf-note">{escape(passage.lead.interest)}</p>' if passage.lead.interest else ""
     link = _link(passage.url, label["read_source"])
     context = f"/read/{quote(passage.document_id)}?start={passage.start}&amp;end={passage.end}#passage"
@@ -95,7 +96,7 @@ def _figure(hit: Hit, number: int, texts: Texts, today: date) -> str:
     return (
         f'<figure class="kf-quote" data-number="{number}" data-document="{escape(passage.document_id)}">{warning}{heading}'
         f"<blockquote>{_blocks_html(passage.text, Span(0, len(passage.text)), _relative(hit), numbers)}</blockquote>"
-        f'<figcaption><p class="kf-source"><span>{escape(label[passage.status])}</span> <b>{escape(passage.title)}</b></p>'
+        f'<figcaption><p class="kf-source"><span>{escape(label[passage.status])}</span> <b>{escape(passage.title)}</b>{page}</p>'
         f'<p class="kf-source"><span>{escape(label["source"])}</span> <cite>{escape(passage.source)}</cite></p>'
         f'<p class="kf-card"><span>{escape(label["tier"])}</span> <span class="kf-tier">{escape(passage.tier)}</span> · {place}'
         f"{_dated(passage.lead, texts)} · "

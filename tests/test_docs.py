@@ -105,3 +105,28 @@ def test_no_tracked_file_names_a_path_of_one_machine() -> None:
         if path.suffix in {".py", ".md", ".toml", ".txt", ".json", ".jsonl", ".css", ".js", ".yml"} and path != Path(__file__):
             found = words.search(path.read_text("utf-8", errors="replace"))
             assert not found, f"{path.relative_to(ROOT)}: {found.group() if found else ''}"
+
+
+def test_the_wheel_carries_the_code_the_texts_and_the_corpus(tmp_path: Path) -> None:
+    import sys
+    import zipfile
+
+    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)], cwd=ROOT, check=True, capture_output=True)
+    [wheel] = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for path in (ROOT / "bot").rglob("*"):
+        if path.suffix in {".py", ".toml", ".jsonl", ".css", ".js", ".typed"}:
+            assert path.relative_to(ROOT).as_posix() in names
+    for path in (ROOT / "corpus").rglob("*"):
+        if path.is_file():
+            assert f"bot/_corpus/{path.relative_to(ROOT / 'corpus').as_posix()}" in names
+    assert not [name for name in names if name.startswith(("tests/", "index/"))]
+
+
+def test_the_counts_in_the_readme_are_those_of_the_corpus(bot: Bot) -> None:
+    from bot.audit import figures
+
+    counts = figures(bot)
+    [line] = re.findall(r"^The corpus: .*", README, re.MULTILINE)
+    told = {name: int(number.replace(",", "")) for number, name in re.findall(r"(\d[\d,]*) (\w+)", line)}
+    assert told == {name: counts[name] for name in ("documents", "passages", "references", "questions")}
