@@ -26,6 +26,7 @@ from bot.render import PHONE
 
 MAX_GRADE = 10.0  # of any document; 8 for the median (corpus/README.md)
 MEDIAN_GRADE = 8.0
+REVIEW_DAYS = {"science": 732, "law and help lines": 184}  # 24 and 6 months: how long a check of a document may be trusted
 RUN = 8  # words in a row that may not stand in a source
 
 # A sentence without a citation may say whom to ask or what to do now, what is not known, or lead into a cited list.
@@ -47,6 +48,7 @@ FORBIDDEN = re.compile(
     r"|reduce (?:by|the dose by)|lemon tek|potentiate)\b",
     re.IGNORECASE,
 )
+LETHAL = re.compile(r"\b(?:more|less|as|times) (?:deadly|lethal|deadlier)\b|\b(?:deadlier|deadliest)\b|\blethal dose\b", re.IGNORECASE)
 LEANING = re.compile(r"^(?:This|It|They|These|Those|However|But|Such|That|He|She|Also|Therefore|Thus|Instead)\b")
 YEAR = re.compile(r"\b(?:19|20)\d\d\b|\bundated\b")
 
@@ -100,6 +102,16 @@ def _overdue(document: Document, today: date) -> Iterator[Finding]:
         yield Finding(False, document.file, f"past its review date {document.review_by}")
 
 
+def _reviewed_often(document: Document, today: date) -> Iterator[Finding]:
+    del today
+    body = document.text[document.sections[0].span.start :]
+    ages = document.topic == "law" or any(len(re.sub(r"\D", "", number)) >= 9 for number in PHONE.findall(body))
+    kind = "law and help lines" if ages else "science"
+    days = (date.fromisoformat(document.review_by) - date.fromisoformat(document.reviewed)).days
+    if days > REVIEW_DAYS[kind]:
+        yield Finding(True, document.file, f"review_by is {days} days after reviewed; {kind} is checked every {REVIEW_DAYS[kind]} days")
+
+
 def _cited(document: Document, today: date) -> Iterator[Finding]:
     del today
     covered = False  # whether the lead-in of the list being read carries its citation
@@ -119,6 +131,8 @@ def _safe(document: Document, today: date) -> Iterator[Finding]:
             yield _at(document, start, f"an amount without its study, law or label: {text!r}")
         if FORBIDDEN.search(text):
             yield _at(document, start, f"reads like a vendor, taper or method: {text!r}")
+        if LETHAL.search(text):
+            yield _at(document, start, f"compares how deadly things are: {text!r}")
 
 
 def _standing(document: Document, today: date) -> Iterator[Finding]:
@@ -145,7 +159,7 @@ def _readable(document: Document, today: date) -> Iterator[Finding]:
         yield Finding(True, document.file, f"reading grade {found:.1f}, above {MAX_GRADE:.0f}; shorten sentences and words")
 
 
-CHECKS: tuple[Callable[[Document, date], Iterator[Finding]], ...] = (_overdue, _cited, _safe, _standing, _dated, _readable)
+CHECKS: tuple[Callable[[Document, date], Iterator[Finding]], ...] = (_overdue, _reviewed_often, _cited, _safe, _standing, _dated, _readable)
 
 
 # --- all of them ----------------------------------------------------------------------------------------------------

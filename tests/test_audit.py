@@ -40,6 +40,8 @@ def test_the_corpus_is_as_large_and_as_plain_as_promised(bot: Bot) -> None:
         (f"Kratom is a tree {CITED}. Kratom is very bad.", "a statement without a citation"),
         (f"Take 5 grams in the morning {CITED}.", "an amount without its study"),
         (f"Buy it from a good shop {CITED}.", "reads like a vendor"),
+        (f"Kratom is less deadly than heroin {CITED}.", "compares how deadly"),
+        (f"Call Poison Help at 1-800-222-1222 {CITED}.", "law and help lines is checked every"),
         (f"Good [x] sentence here {CITED}.\n\nThis is why it matters {CITED}.", "a paragraph that leans on another"),
         (f"Incomprehensibility necessitates institutionalization notwithstanding interdisciplinary characterization {CITED}.", "reading grade"),
         (f"Kratom is a tree {CITED}. Signs of danger include:\n\n- slow breathing\n- blue lips", "a statement without a citation"),
