@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from bot.errors import BotError
 from bot.index import Progress
@@ -36,7 +37,7 @@ def progress_bar() -> Progress:
     """A progress bar on standard error, one a step."""
     from tqdm import tqdm
 
-    bars: dict[str, tqdm[None]] = {}
+    bars: dict[str, Any] = {}
 
     def show(what: str, done: int, total: int) -> None:
         if what not in bars:
