@@ -1,4 +1,4 @@
-"""The command line: python -m bot ask | search | build | audit | serve | verify
+"""The command line: python -m bot ask | search | build | audit | evaluate | serve | verify
 
 Exit codes: 0 done · 1 the bot says what is wrong · 2 the command was not understood · 3 a reply that calls for emergency help.
 """
@@ -101,6 +101,26 @@ def _audit(options: argparse.Namespace) -> int:
     return 1 if errors else 0
 
 
+def _evaluate(options: argparse.Namespace) -> int:
+    from datetime import UTC, datetime
+
+    from bot.evaluation import certificate, evaluate, figures, read_questions, report_markdown
+    from bot.pipeline import open_bot
+
+    bot = open_bot(progress=progress_bar())
+    halves = {half: evaluate(bot, read_questions(half)) for half in ("tune", "test")}
+    claim = certificate(bot, halves["test"], datetime.now(UTC).date())
+    bot.index.keep_certificate(claim)
+    if options.json:
+        _say(json.dumps({**{half: figures(outcomes) for half, outcomes in halves.items()}, "certificate": claim}, indent=1))
+        return 0
+    report = report_markdown(halves, claim)
+    if options.report:
+        options.report.write_text(report, "utf-8")
+    _say(report)
+    return 0
+
+
 def _serve(options: argparse.Namespace) -> int:
     import runpy
 
@@ -151,6 +171,11 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--facts", type=Path, metavar="DIR", help="the folder of the dossiers, to check coverage and borrowed words")
     audit.add_argument("--json", action="store_true")
     audit.set_defaults(run=_audit)
+
+    evaluate = commands.add_parser("evaluate", help="ask the golden questions; keeps the abstention certificate in index/")
+    evaluate.add_argument("--report", type=Path, metavar="FILE", help="also write the report here (docs/evaluation.md)")
+    evaluate.add_argument("--json", action="store_true")
+    evaluate.set_defaults(run=_evaluate)
 
     serve = commands.add_parser("serve", help="the web chat")
     serve.add_argument("--port", type=int)

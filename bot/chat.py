@@ -61,11 +61,12 @@ class Bot:
         if not text.strip():
             return self._fixed(("empty",), self._guardrails.decide(""), "", region)
         query = query_for(text, earlier)
-        decision = self._guardrails.decide(text, earlier, query, self._scores(text, earlier))
+        scores = self._scores(text, earlier)
+        decision = self._guardrails.decide(text, earlier, query, scores)
         if decision.action in (*DANGER, "abstain", "smalltalk"):
             return self._fixed((*_check(decision), *decision.replies), decision, query, region)
         try:
-            found = self._search(query, decision)
+            found = self._search(query, decision, (scores or {}).get("abstain", 0.0))
         except Exception:  # a broken index must never hide a fixed text
             log.exception("the search failed")
             return self._fixed((*_check(decision), *decision.replies, "unavailable"), decision, query, region)
@@ -83,6 +84,10 @@ class Bot:
             return []
         return list(retrieve(self.index, text, self.settings, limit, tiers, topics).hits)
 
+    def off_topic(self, message: str) -> float:
+        """How probable the guardrails' classifier holds it that the message is none of our subject, 0 to 1."""
+        return (self._scores(message, ()) or {}).get("abstain", 0.0)
+
     def _message(self, message: object) -> tuple[str, bool]:
         if not isinstance(message, str):
             raise InputError(f"a message is a string, not {type(message).__name__}")
@@ -98,10 +103,10 @@ class Bot:
             log.exception("the guardrails' classifier failed")
             return None
 
-    def _search(self, query: str, decision: Decision) -> Found:
+    def _search(self, query: str, decision: Decision, off_topic: float) -> Found:
         declined = decision.action == "decline"
         limit = self.settings.hits * 4 if declined else self.settings.hits
-        found = retrieve(self.index, query, self.settings, limit, least=self.settings.answer_threshold)
+        found = retrieve(self.index, query, self.settings, limit, least=self.settings.answer_threshold, off_topic=off_topic)
         if not declined:
             return found
         free = tuple(hit for hit in found.hits if not AMOUNT.search(hit.passage.text))[: self.settings.hits]

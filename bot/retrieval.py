@@ -1,6 +1,6 @@
 """Query to hits: fuse the index's features, order by evidence where they tie, mark the sentence that answers, know when none does.
 
-    query ─index.candidates→ Features ─fuse→ score ─rank→ Hit (highlight) ;  confidence(features) ─ threshold → answer or abstain
+    query ─expand→ words ─index.candidates→ Features ─fuse→ score ─rank→ Hit (highlight) ;  confidence(features) ─ threshold → answer or abstain
 
 The weights are tuned on tests/golden/questions_tune.jsonl by benchmarks/weights.py and judged on the other half.
 """
@@ -15,6 +15,7 @@ from bot.encoder import Vectors
 from bot.index import Features, PassageIndex
 from bot.records import TIERS, Hit, Passage, Span
 from bot.settings import Settings
+from bot.synonyms import expand
 
 # Score taken off per tier below the strongest: enough to order passages that answer equally well, too little to lift one that does not.
 TIER_STEP = 0.002
@@ -22,8 +23,9 @@ UNREVIEWED_STEP = 0.1  # an unreviewed article comes behind every reviewed passa
 
 FIRST_SENTENCE = 0.12  # cosine; set after readers of 90 trial answers found side facts marked; the golden set for highlights is still to come
 
-# Logistic regression on the tuning half (benchmarks/weights.py prints it): intercept, score, question cosine, passage cosine, lexical share.
-CONFIDENCE = (-2.958, 2.671, 2.015, 2.522, 3.046)
+# Logistic regression on the tuning half (benchmarks/weights.py prints it): intercept, score, question cosine, passage cosine, lexical share,
+# coverage, and how probable the guardrails' classifier holds it that the message is off our subject.
+CONFIDENCE = (-2.718, 1.976, 2.263, 2.212, 1.573, 1.874, -4.371)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +45,31 @@ def retrieve(
     tiers: Collection[str] | None = None,
     topics: Collection[str] | None = None,
     least: float = 0.0,
+    off_topic: float = 0.0,
 ) -> Found:
     """The `limit` best passages for the query among those of the given tiers and topics, one per section.
 
-    Behind the first, a passage is left out when its own confidence is below `least`.
+    Behind the first, a passage is left out when its own confidence is below `least`. `off_topic`: how probable the guardrails hold it
+    that the message is none of our subject, 0 to 1.
     """
-    vector = index.vector(query)
+    words = expand(query, index.vocabulary)
+    vector = index.vector(words)
     ranked = []
-    for features in index.candidates(query, vector):
+    for features in index.candidates(words, vector):
         passage = index.passages[features.number]
         if (tiers is None or passage.tier in tiers) and (topics is None or passage.topic in topics):
-            ranked.append((fuse(features, settings) - _penalty(passage), features))
+            ranked.append((order(features, passage, settings), features))
     ranked.sort(key=lambda pair: (-pair[0], pair[1].number))
     hits: list[Hit] = []
     seen: set[tuple[str, int]] = set()
     for score, features in ranked:
         passage = index.passages[features.number]
-        weak = bool(hits) and confidence(features, settings) < least
+        weak = bool(hits) and confidence(features, settings, off_topic) < least
         if (passage.document_id, passage.section) not in seen and len(hits) < limit and not weak:
             seen.add((passage.document_id, passage.section))
             mark = _highlight(index, features.number, vector, settings) if not hits else None  # below the lead it reads as an answer
             hits.append(Hit(passage, min(max(score, 0.0), 1.0), mark))
-    return Found(tuple(hits), confidence(ranked[0][1], settings) if ranked else 0.0, vector)
+    return Found(tuple(hits), confidence(ranked[0][1], settings, off_topic) if ranked else 0.0, vector)
 
 
 def fuse(features: Features, settings: Settings) -> float:
@@ -73,10 +78,20 @@ def fuse(features: Features, settings: Settings) -> float:
     return (1 - settings.lexical_weight) * dense + settings.lexical_weight * features.lexical
 
 
-def confidence(features: Features, settings: Settings) -> float:
+def confidence(features: Features, settings: Settings, off_topic: float = 0.0) -> float:
     """Probability that the passage answers, from the calibrated model above; never a threshold on the fused score itself."""
-    values = (1.0, fuse(features, settings), features.question, features.passage, features.lexical)
+    values = (1.0, *confidence_inputs(features, settings, off_topic))
     return 1 / (1 + math.exp(-sum(weight * value for weight, value in zip(CONFIDENCE, values, strict=True))))
+
+
+def confidence_inputs(features: Features, settings: Settings, off_topic: float) -> tuple[float, ...]:
+    """What the confidence model reads, in the order of its weights."""
+    return (fuse(features, settings), features.question, features.passage, features.lexical, features.coverage, off_topic)
+
+
+def order(features: Features, passage: Passage, settings: Settings) -> float:
+    """What candidates are ordered by: the fused score, a little less for weaker evidence."""
+    return fuse(features, settings) - _penalty(passage)
 
 
 def _penalty(passage: Passage) -> float:

@@ -43,7 +43,7 @@ class Settings:
     region: str = field(default="US", metadata={"why": "whose help lines are shown until the user chooses: US UK CA AU EU OTHER"})
     hits: int = field(default=3, metadata={"why": "one lead passage and two folded ones: what a phone reader still opens"})
     suggestions: int = field(default=3, metadata={"why": "next questions offered; more push the answer off a phone's screen"})
-    question_weight: float = field(default=0.2, metadata={"why": "share of the question index in the dense score; benchmarks/weights.py, tuning half"})
+    question_weight: float = field(default=0.65, metadata={"why": "share of the question index in the dense score; benchmarks/weights.py, tuning half"})
     lexical_weight: float = field(default=0.4, metadata={"why": "share of BM25 in the fused score; benchmarks/weights.py, tuning half"})
     answer_threshold: float = field(default=0.5, metadata={"why": "probability below which the bot abstains; benchmarks/weights.py, tuning half"})
     highlight_similarity: float = field(default=0.35, metadata={"why": "a sentence below this cosine rarely answers; set by reading answers, not tuned"})

@@ -14,12 +14,12 @@ MODULES = sorted(path for path in (ROOT / "bot").glob("*.py") if path.name != "_
 LEVELS: list[set[str]] = [
     {"records", "errors", "citations", "readability"},
     {"settings"},
-    {"corpus", "chunking", "encoder", "classifier", "guardrails", "replies", "dialogue", "receipt"},
+    {"corpus", "chunking", "encoder", "classifier", "guardrails", "replies", "dialogue", "receipt", "synonyms"},
     {"render", "index"},
     {"retrieval"},
     {"chat"},
     {"pipeline"},
-    {"audit"},
+    {"audit", "evaluation"},
     {"__main__"},
 ]
 LAZY = {"torch": "encoder", "sentence_transformers": "encoder", "sklearn": "classifier", "gradio": "app"}

@@ -44,7 +44,7 @@ def test_a_build_is_opened_and_a_second_build_has_nothing_to_do(settings: Settin
     assert not build(settings)
     manifest = opened(settings).manifest
     assert manifest["counts"]["documents"] == 2
-    assert set(manifest) >= {"corpus", "chunker", "encoder", "metric", "libraries", "files", "certificate"}
+    assert set(manifest) >= {"corpus", "chunker", "encoder", "metric", "libraries", "files"}
     assert manifest["encoder"]["identity"].startswith("53aa51172d14")
 
 

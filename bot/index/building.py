@@ -25,7 +25,20 @@ from bot.citations import plain
 from bot.corpus import corpus_fingerprint
 from bot.encoder import Encoder, OnnxEncoder, Vectors, export_encoder, model_identity
 from bot.errors import IndexFolderError
-from bot.index.shared import FORMAT, Arrays, check_files, current_build, cut_all, lexical_texts, passages_fingerprint, questions_of, read_json, sha256, stems
+from bot.index.shared import (
+    FORMAT,
+    Arrays,
+    check_files,
+    current_build,
+    cut_all,
+    lexical_texts,
+    passages_fingerprint,
+    questions_of,
+    read_json,
+    sha256,
+    stems,
+    write_synced,
+)
 from bot.records import Document, Passage
 
 LIBRARIES = ("faiss-cpu", "bm25s", "PyStemmer", "onnxruntime", "tokenizers", "sentencex")
@@ -51,7 +64,7 @@ def build_index(folder: Path, documents: tuple[Document, ...], model: str, train
         try:
             manifest = _write_build(work, documents, encoder, training, progress, _known(folder, encoder_folder.name))
             manifest["encoder"]["folder"] = encoder_folder.name
-            _write_synced(work / "manifest.json", json.dumps(manifest, indent=1))
+            write_synced(work / "manifest.json", json.dumps(manifest, indent=1))
             target = folder / f"build-{manifest['id'][:16]}-{os.getpid()}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
             os.rename(work, target)
         except BaseException:
@@ -163,7 +176,6 @@ def _manifest(documents: tuple[Document, ...], passages: tuple[Passage, ...], en
         "encoder": {key: encoder.card[key] for key in ("name", "identity", "dimension", "max_tokens", "query_prefix")},
         "metric": "inner product of unit vectors (cosine)",
         "libraries": {name: version(name) for name in LIBRARIES},
-        "certificate": None,  # the abstention certificate: not measured yet, so none is claimed
     }
 
 
@@ -193,7 +205,7 @@ def _write_flat(path: Path, vectors: Vectors) -> None:
 
 def _put_in_service(folder: Path, build: str) -> None:
     temporary = folder / f".current-{os.getpid()}.json"
-    _write_synced(temporary, json.dumps({"build": build}))
+    write_synced(temporary, json.dumps({"build": build}))
     os.replace(temporary, folder / "current.json")
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
@@ -201,13 +213,6 @@ def _put_in_service(folder: Path, build: str) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _write_synced(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _sweep(folder: Path, keep: set[str]) -> None:

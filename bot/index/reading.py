@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ from bot.index.shared import (
     read_json,
     sentence_rows,
     stems,
+    vocabulary,
+    write_synced,
 )
 from bot.records import Document, Span
 
@@ -42,6 +45,7 @@ class Features:
     passage: float  # cosine of query and passage
     question: float  # best cosine of query and a question of the passage's section; that of the passage where it has none
     lexical: float  # BM25 as a share of what a passage holding every query word would get
+    coverage: float  # share of the query's words that the passage or its section's questions hold, rare words counting more
 
 
 class PassageIndex:
@@ -49,6 +53,7 @@ class PassageIndex:
 
     def __init__(self, folder: Path, documents: tuple[Document, ...], encoder: Encoder) -> None:
         self.encoder = encoder
+        self._folder = folder
         self.documents = {document.id: document for document in documents}
         self.passages = cut_all(documents, encoder)
         self.questions, self._owners = questions_of(documents, self.passages)
@@ -58,9 +63,20 @@ class PassageIndex:
         self._questions = faiss.read_index(str(folder / "questions.faiss"))
         self._sentences = np.load(folder / "sentences.npy", mmap_mode="r", allow_pickle=False)
         self._sentence_rows = sentence_rows(self.passages)
+        self.vocabulary = vocabulary(self.passages)
         self._bm25 = bm25s.BM25.load(str(folder / "bm25"), show_progress=False, allow_pickle=False)
         with np.load(folder / "trained.npz", allow_pickle=False) as trained:
             self.trained: Arrays = dict(trained)
+
+    @property
+    def certificate(self) -> dict[str, Any] | None:
+        """The abstention certificate measured for this very build; None where there is none yet."""
+        path = self._folder / "certificate.json"
+        return read_json(path) if path.is_file() else None
+
+    def keep_certificate(self, claim: dict[str, Any]) -> None:
+        """Keep a certificate beside the build it was measured on; it goes when the build goes."""
+        write_synced(self._folder / "certificate.json", json.dumps(claim, indent=1))
 
     @property
     def id(self) -> str:
@@ -74,14 +90,15 @@ class PassageIndex:
 
     def candidates(self, query: str, vector: Vectors) -> list[Features]:
         """Features of every passage that one of the three lists puts among its first."""
-        lexical = self._lexical(query)
+        lexical, coverage = self._lexical(query)
         numbers = set(nearest(self._passages, vector)) | set(np.argsort(-lexical)[:CANDIDATES].tolist())
         for question in nearest(self._questions, vector):
             numbers.update(self._owners.passages[question])
         found = []
         for number in sorted(numbers):
             passage = float(self._passages.reconstruct(number) @ vector)
-            found.append(Features(number, passage, self._question_cosine(number, vector, passage), float(lexical[number])))
+            asked = self._question_cosine(number, vector, passage)
+            found.append(Features(number, passage, asked, float(lexical[number]), float(coverage[number])))
         return found
 
     def sentence_cosines(self, number: int, vector: Vectors) -> list[tuple[Span, float]]:
@@ -105,19 +122,27 @@ class PassageIndex:
             return default
         return float((self._questions.reconstruct_n(rows[0], len(rows)) @ vector).max())
 
-    def _lexical(self, query: str) -> Scores:
-        [words] = stems([query])
-        best = sum(self._idf(word) for word in set(words))
-        known = [word for word in set(words) if word in self._bm25.vocab_dict]
+    def _lexical(self, query: str) -> tuple[Scores, Scores]:
+        """(BM25, coverage) of every passage, each as a share of the best there could be."""
+        weights = {word: self._idf(word) for word in set(stems([query])[0])}
+        best = sum(weights.values())
+        coverage = np.zeros(len(self.passages), dtype=np.float32)
+        known = [word for word in weights if word in self._bm25.vocab_dict]
         if not known or not best:
-            return np.zeros(len(self.passages), dtype=np.float32)
-        return np.asarray(self._bm25.get_scores(known), dtype=np.float32) / best
+            return np.zeros_like(coverage), coverage
+        for word in known:
+            coverage[self._holders(word)] += weights[word] / best
+        return np.asarray(self._bm25.get_scores(known), dtype=np.float32) / best, coverage
+
+    def _holders(self, word: str) -> npt.NDArray[np.int64]:
+        """Numbers of the passages that hold a known word."""
+        column, table = self._bm25.vocab_dict[word], self._bm25.scores
+        rows: npt.NDArray[np.int64] = table["indices"][table["indptr"][column] : table["indptr"][column + 1]]
+        return rows
 
     def _idf(self, word: str) -> float:
-        column = self._bm25.vocab_dict.get(word)
-        starts = self._bm25.scores["indptr"]
-        known = 0 if column is None else int(starts[column + 1] - starts[column])  # passages that hold the word
-        return float(np.log(1 + (len(self.passages) - known + 0.5) / (known + 0.5)))
+        holders = len(self._holders(word)) if word in self._bm25.vocab_dict else 0
+        return float(np.log(1 + (len(self.passages) - holders + 0.5) / (holders + 0.5)))
 
 
 def open_index(folder: Path, documents: tuple[Document, ...], model: str, training: str) -> PassageIndex:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,6 +122,19 @@ def stems(texts: Sequence[str]) -> list[list[str]]:
     """The stemmed words of each text, without stop words."""
     tokens = bm25s.tokenize(list(texts), stopwords="en", stemmer=STEMMER, return_ids=False, show_progress=False)
     return [list(row) for row in tokens]
+
+
+def write_synced(path: Path, text: str) -> None:
+    """Write a text and wait until it is on the disk."""
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def vocabulary(passages: Sequence[Passage]) -> frozenset[str]:
+    """Every word that a passage, its title or its heading uses, in lower case: spelled right, unlike the questions people type."""
+    return frozenset(re.findall(r"[^\W\d_]+", " ".join(map(encoded_text, passages)).casefold()))
 
 
 def passages_fingerprint(passages: Sequence[Passage]) -> str:

@@ -1,0 +1,59 @@
+"""What people type becomes the words the corpus uses: slang, medicine classes, words of other languages, and typos.
+
+    "can i mix krat w lexapro"  ->  "can i mix kratom w lexapro antidepressant ssri"
+
+The table is synonyms.toml. A word that neither the table nor the corpus knows is mended towards the corpus's own words.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+from collections.abc import Collection
+from functools import cache
+from pathlib import Path
+
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+TABLE = Path(__file__).with_name("synonyms.toml")
+WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+MARKS = re.compile(r"[\u0300-\u036f]")
+SHORTEST = 5  # letters: shorter words have too many neighbours to be mended
+
+
+def expand(query: str, vocabulary: Collection[str]) -> str:
+    """The query in the corpus's words. `vocabulary`: the lower-case words that the corpus knows."""
+    table, joined = _table()
+    text = MARKS.sub("", unicodedata.normalize("NFKD", query))
+    extra = [english for word, english in joined.items() if word in text]
+
+    def replaced(match: re.Match[str]) -> str:
+        word = match.group().casefold()
+        if word in table:
+            return table[word]
+        if word in vocabulary or len(word) < SHORTEST or not word.isascii():
+            return match.group()
+        return _mended(word, vocabulary) or match.group()
+
+    return " ".join([WORD.sub(replaced, text), *extra])
+
+
+def _mended(word: str, vocabulary: Collection[str]) -> str | None:
+    table, _ = _table()
+    allowed = 2 if len(word) >= 8 else 1
+    found = process.extractOne(word, vocabulary, scorer=OSA.distance, score_cutoff=allowed)
+    if not found or found[0][:1] != word[:1]:
+        return None
+    return table.get(found[0], str(found[0]))
+
+
+@cache
+def _table() -> tuple[dict[str, str], dict[str, str]]:
+    """(word -> words, piece of an unspaced script -> words)."""
+    raw = tomllib.loads(TABLE.read_text("utf-8"))
+    words = dict(raw["slang"])
+    words |= {word: f"{word} {english}" for word, english in raw["medicine"].items()}
+    words |= {word: english for word, english in raw["language"].items() if word.isascii()}
+    return words, {unicodedata.normalize("NFKD", word): english for word, english in raw["language"].items() if not word.isascii()}

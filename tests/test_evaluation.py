@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from bot.chat import Bot
+from bot.evaluation import Question, certificate, evaluate, figures, read_questions, report_markdown, upper_bound, wilson
+
+TODAY = date(2026, 11, 22)
+
+
+def test_the_exact_bound_agrees_with_known_values() -> None:
+    assert upper_bound(0, 59) == pytest.approx(0.0495, abs=0.0005)  # the rule of three: none of 59 leaves 5 % possible
+    assert upper_bound(5, 100) == pytest.approx(0.1023, abs=0.0005)
+    assert upper_bound(3, 3) == 1.0
+
+
+def test_the_wilson_interval_holds_its_share() -> None:
+    low, high = wilson(9, 10)
+    assert 0.55 < low < 0.9 < high < 1
+    assert wilson(0, 0) == (0.0, 1.0)
+
+
+def test_a_question_is_right_when_a_shown_passage_is_of_its_document(bot: Bot) -> None:
+    questions = [
+        Question("does kratom harm the liver", "plain", frozenset({"liver"})),
+        Question("does kratom harm the liver", "plain", frozenset({"surgery"})),
+        Question("what is the weather in Paris", "plain", frozenset()),
+    ]
+    outcomes = evaluate(bot, questions)
+    assert [one.right for one in outcomes] == [True, False, True]
+    assert outcomes[0].place == 1 and outcomes[0].gain == 1.0 and outcomes[1].place == 0
+    table = figures(outcomes)
+    assert table["answerable"] == 2 and table["Hit@1"].startswith("0.500") and table["MRR@10"] == 0.5
+    claim = certificate(bot, outcomes, TODAY)
+    assert (claim["answers"], claim["wrong"]) == (2, 1) and claim["index"] == bot.index.id
+    report = report_markdown({"tune": outcomes, "test": outcomes}, claim)
+    assert "| Hit@1 |" in report and "upper bound" in report
+
+
+def test_the_golden_set_names_documents_that_exist(bot: Bot) -> None:
+    for half in ("tune", "test"):
+        questions = read_questions(half)
+        assert len(questions) >= 180
+        for question in questions:
+            assert question.documents <= set(bot.documents), question.text
+    assert not {question.text for question in read_questions("tune")} & {question.text for question in read_questions("test")}
+
+
+def test_the_certificate_is_kept_beside_its_build(bot: Bot) -> None:
+    before = bot.index.certificate
+    try:
+        bot.index.keep_certificate({"answers": 1})
+        assert bot.index.certificate == {"answers": 1}
+    finally:
+        if before is None:
+            (bot.index._folder / "certificate.json").unlink()
+        else:
+            bot.index.keep_certificate(before)
