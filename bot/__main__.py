@@ -65,7 +65,7 @@ def _search(options: argparse.Namespace) -> int:
     from bot.render import quote_text
 
     bot = open_bot(progress=progress_bar())
-    hits = bot.search(options.query, limit=options.limit, tiers=options.tier, topics=options.topic)
+    hits = bot.search(options.query, limit=options.limit, tiers=options.tier, topics=options.topic, jurisdictions=options.jurisdiction, since=options.since)
     if options.json:
         _say(json.dumps([hit.to_dict() for hit in hits], ensure_ascii=False, indent=1))
     else:
@@ -160,6 +160,8 @@ def _parser() -> argparse.ArgumentParser:
     search.add_argument("--limit", type=int, default=5)
     search.add_argument("--tier", action="append", help="only this evidence tier; repeatable")
     search.add_argument("--topic", action="append", help="only this topic; repeatable")
+    search.add_argument("--jurisdiction", action="append", help="only law of this place, such as US-IN or UK; repeatable")
+    search.add_argument("--since", metavar="DATE", help="only what is as of this date or later, such as 2024 or 2024-05")
     search.add_argument("--json", action="store_true")
     search.set_defaults(run=_search)
 

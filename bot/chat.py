@@ -19,8 +19,9 @@ from bot.index import PassageIndex
 from bot.receipt import make_receipt
 from bot.records import TIERS, Action, Claim, Decision, Document, Hit, Notice, Passage, Reply, Stance
 from bot.replies import load_texts
-from bot.retrieval import Found, retrieve
+from bot.retrieval import Filters, Found, retrieve
 from bot.settings import Settings
+from bot.synonyms import unmatched
 
 log = logging.getLogger(__name__)
 
@@ -72,17 +73,32 @@ class Bot:
             return self._fixed((*_check(decision), *decision.replies, "unavailable"), decision, query, region)
         return self._answer(decision, query, region, found, extra=("too-long",) if cut else ())
 
-    def search(self, query: str, *, limit: int = 5, tiers: Collection[str] | None = None, topics: Collection[str] | None = None) -> list[Hit]:
-        """The `limit` (1 to 100) best passages for `query`, without guardrails: for programs. Raises InputError."""
+    def search(
+        self,
+        query: str,
+        *,
+        limit: int = 5,
+        tiers: Collection[str] | None = None,
+        topics: Collection[str] | None = None,
+        jurisdictions: Collection[str] | None = None,
+        since: str | None = None,
+    ) -> list[Hit]:
+        """The `limit` (1 to 100) best passages for `query`, without guardrails: for programs.
+
+        `tiers`, `topics` and `jurisdictions` name the ones wanted; `since` is the oldest as-of date (2024, 2024-05 or 2024-05-01).
+        Raises InputError.
+        """
         text, _ = self._message(query)
         if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= 100:
             raise InputError(f"limit must be a whole number from 1 to 100, not {limit!r}")
         for tier in tiers or ():
             if tier not in TIERS:
                 raise InputError(f"tier {tier!r} is not one of {', '.join(TIERS)}")
+        if since is not None and not re.fullmatch(r"\d{4}(-\d{2}){0,2}", str(since)):
+            raise InputError(f"since {since!r} is not a date such as 2024, 2024-05 or 2024-05-01")
         if not text.strip():
             return []
-        return list(retrieve(self.index, text, self.settings, limit, tiers, topics).hits)
+        return list(retrieve(self.index, text, self.settings, limit, Filters(tiers, topics, jurisdictions, since)).hits)
 
     def off_topic(self, message: str) -> float:
         """How probable the guardrails' classifier holds it that the message is none of our subject, 0 to 1."""
@@ -115,10 +131,20 @@ class Bot:
     def _answer(self, decision: Decision, query: str, region: str, found: Found, extra: tuple[str, ...]) -> Reply:
         answered = bool(found.hits) and found.confidence >= self.settings.answer_threshold
         action: Action = "abstain" if decision.action == "answer" and not answered else decision.action
-        missing = () if answered or action == "decline" else ("abstain",)
-        notices = self.texts.notices((*_check(decision), *decision.replies, *missing, *extra), region)
         hits = self._balanced(found.hits) if answered else ()
-        return self._reply(action, decision, notices, hits, query, region, self._suggestions(query, found, hits))
+        missing = self._missing(query, hits)
+        found_none = () if answered or action == "decline" else ("abstain",)
+        keys = (*_check(decision), *decision.replies, *found_none, *(("gap",) if missing else ()), *extra)
+        notices = self.texts.notices(keys, region)
+        return self._reply(action, decision, notices, hits, query, region, self._suggestions(query, found, hits), missing)
+
+    def _missing(self, query: str, hits: Sequence[Hit]) -> tuple[str, ...]:
+        """What the query names and the first passage, its heading and its questions do not."""
+        if not hits:
+            return ()
+        passage = hits[0].passage
+        section = self.documents[passage.document_id].sections[passage.section]
+        return unmatched(query, " ".join([passage.title, section.heading, *section.questions, passage.text]))
 
     def _balanced(self, hits: tuple[Hit, ...]) -> tuple[Hit, ...]:
         """The hits, each unreviewed one behind a passage that qualifies or disputes what it says, where the claims know one."""
@@ -165,9 +191,10 @@ class Bot:
         query: str,
         region: str,
         suggestions: tuple[str, ...],
+        missing: tuple[str, ...] = (),
     ) -> Reply:
         receipt = make_receipt(self.index.id, self.documents, query, decision, notices, hits)
-        return Reply(action, decision.urgency, notices, hits, decision, query, suggestions, region, receipt)
+        return Reply(action, decision.urgency, notices, hits, decision, query, suggestions, region, missing, receipt)
 
 
 def user_messages(history: Sequence[str | Mapping[str, Any]]) -> list[str]:

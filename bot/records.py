@@ -298,6 +298,7 @@ class Reply:
     query: str
     suggestions: tuple[str, ...]
     region: str
+    missing: tuple[str, ...]  # words of the message that the first passage does not cover
     evidence: dict[str, Any] = field(repr=False)
 
     def receipt(self) -> dict[str, Any]:
@@ -315,5 +316,6 @@ class Reply:
             "query": self.query,
             "suggestions": list(self.suggestions),
             "region": self.region,
+            "missing": list(self.missing),
             "receipt": self.receipt(),
         }

@@ -33,6 +33,9 @@ def as_html(reply: Reply, message: str, texts: Texts, today: date) -> str:
     if reply.hits:
         if reply.query != message.strip():
             parts.append(f'<p class="kf-meta">{escape(label["searched"])} <q>{escape(reply.query)}</q></p>')
+        if reply.missing:
+            words = ", ".join(f"<q>{escape(word)}</q>" for word in reply.missing)
+            parts.append(f'<p class="kf-meta">{escape(label["missing"])} {words}</p>')
         quotes = _quotes(reply, texts, today)
         if reply.urgency == "possible":
             quotes = f'<details class="kf-fold"><summary>{escape(label["folded"])}</summary>{quotes}</details>'

@@ -29,6 +29,25 @@ CONFIDENCE = (-2.718, 1.976, 2.263, 2.212, 1.573, 1.874, -4.371)
 
 
 @dataclass(frozen=True, slots=True)
+class Filters:
+    """Which passages may be shown; None: all. `since`: the lead reference is at least as recent (2024, 2024-05 or 2024-05-01)."""
+
+    tiers: Collection[str] | None = None
+    topics: Collection[str] | None = None
+    jurisdictions: Collection[str] | None = None
+    since: str | None = None
+
+    def admit(self, passage: Passage) -> bool:
+        """Whether the passage may be shown."""
+        return (
+            (self.tiers is None or passage.tier in self.tiers)
+            and (self.topics is None or passage.topic in self.topics)
+            and (self.jurisdictions is None or passage.jurisdiction in self.jurisdictions)
+            and (self.since is None or passage.as_of >= self.since)
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """Hits of a query, best first, and how probable it is that they answer it (0 to 1)."""
 
@@ -42,12 +61,11 @@ def retrieve(
     query: str,
     settings: Settings,
     limit: int,
-    tiers: Collection[str] | None = None,
-    topics: Collection[str] | None = None,
+    filters: Filters = Filters(),  # frozen, so one for all calls is safe
     least: float = 0.0,
     off_topic: float = 0.0,
 ) -> Found:
-    """The `limit` best passages for the query among those of the given tiers and topics, one per section.
+    """The `limit` best passages for the query among those that `filters` admit, one per section and none that repeats another.
 
     Behind the first, a passage is left out when its own confidence is below `least`. `off_topic`: how probable the guardrails hold it
     that the message is none of our subject, 0 to 1.
@@ -57,19 +75,30 @@ def retrieve(
     ranked = []
     for features in index.candidates(words, vector):
         passage = index.passages[features.number]
-        if (tiers is None or passage.tier in tiers) and (topics is None or passage.topic in topics):
+        if filters.admit(passage):
             ranked.append((order(features, passage, settings), features))
     ranked.sort(key=lambda pair: (-pair[0], pair[1].number))
     hits: list[Hit] = []
-    seen: set[tuple[str, int]] = set()
+    shown: list[int] = []
     for score, features in ranked:
-        passage = index.passages[features.number]
+        if len(hits) == limit:
+            break
         weak = bool(hits) and confidence(features, settings, off_topic) < least
-        if (passage.document_id, passage.section) not in seen and len(hits) < limit and not weak:
-            seen.add((passage.document_id, passage.section))
-            mark = _highlight(index, features.number, vector, settings) if not hits else None  # below the lead it reads as an answer
-            hits.append(Hit(passage, min(max(score, 0.0), 1.0), mark))
+        if not weak and not _repeats(index, features.number, shown, settings):
+            mark = None if hits else _highlight(index, features.number, vector, settings)  # below the lead it would read as an answer
+            hits.append(Hit(index.passages[features.number], min(max(score, 0.0), 1.0), mark))
+            shown.append(features.number)
     return Found(tuple(hits), confidence(ranked[0][1], settings, off_topic) if ranked else 0.0, vector)
+
+
+def _repeats(index: PassageIndex, number: int, shown: Collection[int], settings: Settings) -> bool:
+    """Whether a passage is of a section already shown, or says what a shown passage says."""
+    passage = index.passages[number]
+    for other in shown:
+        same = (index.passages[other].document_id, index.passages[other].section) == (passage.document_id, passage.section)
+        if same or index.similarity(number, other) >= settings.duplicate_similarity:
+            return True
+    return False
 
 
 def fuse(features: Features, settings: Settings) -> float:

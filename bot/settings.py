@@ -45,6 +45,9 @@ class Settings:
     suggestions: int = field(default=3, metadata={"why": "next questions offered; more push the answer off a phone's screen"})
     question_weight: float = field(default=0.65, metadata={"why": "share of the question index in the dense score; benchmarks/weights.py, tuning half"})
     lexical_weight: float = field(default=0.4, metadata={"why": "share of BM25 in the fused score; benchmarks/weights.py, tuning half"})
+    duplicate_similarity: float = field(
+        default=0.9, metadata={"why": "two passages this close say the same: seven of the corpus's twenty closest pairs were read, and do"}
+    )
     answer_threshold: float = field(default=0.5, metadata={"why": "probability below which the bot abstains; benchmarks/weights.py, tuning half"})
     highlight_similarity: float = field(default=0.35, metadata={"why": "a sentence below this cosine rarely answers; set by reading answers, not tuned"})
     max_message: int = field(default=20_000, metadata={"why": "characters; over ten times the longest story in our sets, and still answered at once"})

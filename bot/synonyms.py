@@ -40,6 +40,19 @@ def expand(query: str, vocabulary: Collection[str]) -> str:
     return " ".join([WORD.sub(replaced, text), *extra])
 
 
+def unmatched(query: str, shown: str) -> tuple[str, ...]:
+    """The medicines and supplements that the query names and the text `shown` does not, by that or another name."""
+    table, _ = _table()
+    medicines = _medicines()
+    text = shown.casefold()
+    gaps = []
+    for word in dict.fromkeys(match.group() for match in WORD.finditer(query)):
+        names = {word.casefold(), *table.get(word.casefold(), "").split()} & medicines
+        if word.casefold() in medicines and not any(name in text for name in names):
+            gaps.append(word)
+    return tuple(gaps)
+
+
 def _mended(word: str, vocabulary: Collection[str]) -> str | None:
     table, _ = _table()
     allowed = 2 if len(word) >= 8 else 1
@@ -47,6 +60,11 @@ def _mended(word: str, vocabulary: Collection[str]) -> str | None:
     if not found or found[0][:1] != word[:1]:
         return None
     return table.get(found[0], str(found[0]))
+
+
+@cache
+def _medicines() -> frozenset[str]:
+    return frozenset(tomllib.loads(TABLE.read_text("utf-8"))["medicine"])
 
 
 @cache

@@ -23,7 +23,7 @@ def test_the_public_contract_of_a_reply(bot: Bot) -> None:
     assert passage.text == bot.documents[passage.document_id].text[passage.start : passage.end]
     assert reply.decision.matches and reply.decision.version
     assert reply.receipt()["pieces"]
-    assert set(reply.to_dict()) == {"action", "urgency", "notices", "hits", "decision", "query", "suggestions", "region", "receipt"}
+    assert set(reply.to_dict()) == {"action", "urgency", "notices", "hits", "decision", "query", "suggestions", "region", "missing", "receipt"}
 
 
 def test_mixing_with_xanax_is_a_caution_with_a_passage_on_benzodiazepines_first(bot: Bot) -> None:
@@ -91,12 +91,20 @@ def test_search_filters_by_tier_and_topic(bot: Bot) -> None:
     hits = bot.search("liver injury", limit=5, tiers=["guideline"], topics={"safety"})
     assert hits and all(hit.passage.tier == "guideline" and hit.passage.topic == "safety" for hit in hits)
     assert len(bot.search("liver", limit=1)) == 1
+    assert {hit.passage.jurisdiction for hit in bot.search("is kratom legal", limit=3, jurisdictions=["UK"])} == {"UK"}
+    assert all(hit.passage.as_of >= "2025" for hit in bot.search("deaths", limit=10, since="2025"))
     assert bot.search("   ") == []
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"limit": 0}, "limit"), ({"limit": True}, "limit"), ({"limit": "5"}, "limit"), ({"tiers": ["gossip"]}, "tier 'gossip'")],
+    [
+        ({"limit": 0}, "limit"),
+        ({"limit": True}, "limit"),
+        ({"limit": "5"}, "limit"),
+        ({"tiers": ["gossip"]}, "tier 'gossip'"),
+        ({"since": "lately"}, "since 'lately'"),
+    ],
 )
 def test_search_refuses_bad_arguments_with_a_clear_error(bot: Bot, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
@@ -139,6 +147,23 @@ def test_suggestions_are_questions_of_the_corpus_not_yet_shown(bot: Bot) -> None
     assert set(reply.suggestions) <= known
     shown = {bot.documents[hit.passage.document_id].sections[hit.passage.section].questions[0] for hit in reply.hits}
     assert not set(reply.suggestions) & shown
+
+
+@pytest.mark.parametrize(
+    ("message", "missing"),
+    [
+        ("is kratom dangerous with ashwagandha", ("ashwagandha",)),
+        ("what is known about kratom with levothyroxine and xanax", ("levothyroxine",)),
+        ("is it dangerous to mix kratom with xanax", ()),
+        ("what is known about kratom with zoloft", ()),
+        ("does kratom harm the liver", ()),
+        ("quels sont les effets secondaires du kratom", ()),
+    ],
+)
+def test_the_reply_says_what_its_passage_does_not_name(bot: Bot, message: str, missing: tuple[str, ...]) -> None:
+    reply = bot.reply(message)
+    assert reply.missing == missing
+    assert ("notice.gap" in {notice.key for notice in reply.notices}) == bool(missing)
 
 
 class BrokenIndex(PassageIndex):

@@ -101,6 +101,10 @@ class PassageIndex:
             found.append(Features(number, passage, asked, float(lexical[number]), float(coverage[number])))
         return found
 
+    def similarity(self, number: int, other: int) -> float:
+        """Cosine of two passages."""
+        return float(self._passages.reconstruct(number) @ self._passages.reconstruct(other))
+
     def sentence_cosines(self, number: int, vector: Vectors) -> list[tuple[Span, float]]:
         """Each sentence of passage `number` with its cosine to the query."""
         first, spans = self._sentence_rows[number]
