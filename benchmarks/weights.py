@@ -18,6 +18,7 @@ from bot import open_bot
 from bot.chat import Bot
 from bot.evaluation import Question, read_questions
 from bot.index import Features
+from bot.language import language_of
 from bot.retrieval import confidence_inputs, order
 from bot.settings import Settings
 from bot.synonyms import expand
@@ -30,7 +31,7 @@ def rows(bot: Bot, half: str) -> list[Row]:
     """Each question of a half with the features of its candidates and how off-topic the guardrails hold it."""
     found = []
     for question in read_questions(half):
-        words = expand(question.text, bot.index.vocabulary) if EXPAND else question.text
+        words = expand(question.text, bot.index.vocabulary, language_of(question.text)) if EXPAND else question.text
         found.append((question, bot.index.candidates(words, bot.index.vector(words)), bot.off_topic(question.text)))
     return found
 

@@ -16,6 +16,7 @@ from bot.dialogue import query_for
 from bot.errors import InputError
 from bot.guardrails import DANGER, in_context, load_guardrails
 from bot.index import PassageIndex
+from bot.language import language_of
 from bot.receipt import make_receipt
 from bot.records import TIERS, Action, Claim, Decision, Document, Hit, Notice, Passage, Reply, Stance
 from bot.replies import load_texts
@@ -134,7 +135,9 @@ class Bot:
         hits = self._balanced(found.hits) if answered else ()
         missing = self._missing(query, hits)
         found_none = () if answered or action == "decline" else ("abstain",)
-        keys = (*_check(decision), *decision.replies, *found_none, *(("gap",) if missing else ()), *extra)
+        language = language_of(query)
+        spoken = () if language == "en" else (f"language-{language}",)
+        keys = (*_check(decision), *spoken, *decision.replies, *found_none, *(("gap",) if missing else ()), *extra)
         notices = self.texts.notices(keys, region)
         return self._reply(action, decision, notices, hits, query, region, self._suggestions(query, found, hits), missing)
 

@@ -131,8 +131,9 @@ def _dated(reference: Reference, texts: Texts) -> str:
 
 def _banner(notice: Notice) -> str:
     lines = "".join(f"<li>{_phones(line)}</li>" for line in notice.text.splitlines())
+    language = notice.key.partition("language-")[2] or "en"
     return (
-        f'<section class="kf-banner kf-level-{escape(notice.level)}" data-key="{escape(notice.key)}">'
+        f'<section class="kf-banner kf-level-{escape(notice.level)}" data-key="{escape(notice.key)}" lang="{language}" dir="auto">'
         f'<p class="kf-title">{_phones(notice.title)}</p><ul>{lines}</ul></section>'
     )
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from bot.encoder import Vectors
 from bot.index import Features, PassageIndex
+from bot.language import language_of
 from bot.records import TIERS, Hit, Passage, Span
 from bot.settings import Settings
 from bot.synonyms import expand
@@ -25,7 +26,7 @@ FIRST_SENTENCE = 0.12  # cosine; set after readers of 90 trial answers found sid
 
 # Logistic regression on the tuning half (benchmarks/weights.py prints it): intercept, score, question cosine, passage cosine, lexical share,
 # coverage, and how probable the guardrails' classifier holds it that the message is off our subject.
-CONFIDENCE = (-2.718, 1.976, 2.263, 2.212, 1.573, 1.874, -4.371)
+CONFIDENCE = (-2.894, 2.485, 1.632, 3.432, 1.605, 2.114, -5.091)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def retrieve(
     Behind the first, a passage is left out when its own confidence is below `least`. `off_topic`: how probable the guardrails hold it
     that the message is none of our subject, 0 to 1.
     """
-    words = expand(query, index.vocabulary)
+    words = expand(query, index.vocabulary, language_of(query))
     vector = index.vector(words)
     ranked = []
     for features in index.candidates(words, vector):

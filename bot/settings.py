@@ -43,7 +43,7 @@ class Settings:
     region: str = field(default="US", metadata={"why": "whose help lines are shown until the user chooses: US UK CA AU EU OTHER"})
     hits: int = field(default=3, metadata={"why": "one lead passage and two folded ones: what a phone reader still opens"})
     suggestions: int = field(default=3, metadata={"why": "next questions offered; more push the answer off a phone's screen"})
-    question_weight: float = field(default=0.65, metadata={"why": "share of the question index in the dense score; benchmarks/weights.py, tuning half"})
+    question_weight: float = field(default=0.2, metadata={"why": "share of the question index in the dense score; benchmarks/weights.py, tuning half"})
     lexical_weight: float = field(default=0.4, metadata={"why": "share of BM25 in the fused score; benchmarks/weights.py, tuning half"})
     duplicate_similarity: float = field(
         default=0.9, metadata={"why": "two passages this close say the same: seven of the corpus's twenty closest pairs were read, and do"}

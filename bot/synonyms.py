@@ -20,14 +20,22 @@ from rapidfuzz.distance import OSA
 TABLE = Path(__file__).with_name("synonyms.toml")
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 MARKS = re.compile(r"[\u0300-\u036f]")
+ALWAYS = frozenset({"kratom", "mitragynine", "7-oh", "fda", "thailand", "malaysia", "indonesia", "alcohol", "legal"})  # the same in every language
 SHORTEST = 5  # letters: shorter words have too many neighbours to be mended
 
 
-def expand(query: str, vocabulary: Collection[str]) -> str:
-    """The query in the corpus's words. `vocabulary`: the lower-case words that the corpus knows."""
-    table, joined = _table()
+def expand(query: str, vocabulary: Collection[str], language: str = "en") -> str:
+    """The query in the corpus's words. `vocabulary`: the lower-case words that the corpus knows.
+
+    A query in another language gets what the table translates of it in front: an encoder of English takes the rest for noise.
+    """
+    table, foreign, joined = _table()
     text = MARKS.sub("", unicodedata.normalize("NFKD", query))
     extra = [english for word, english in joined.items() if word in text]
+    if language != "en":
+        words = [match.group().casefold() for match in WORD.finditer(text)]
+        known = [foreign.get(word) or table.get(word) or (word if word in ALWAYS else "") for word in words]
+        return " ".join(filter(None, ["kratom", *known, *extra, query])) if any(known) or extra else query
 
     def replaced(match: re.Match[str]) -> str:
         word = match.group().casefold()
@@ -42,7 +50,7 @@ def expand(query: str, vocabulary: Collection[str]) -> str:
 
 def unmatched(query: str, shown: str) -> tuple[str, ...]:
     """The medicines and supplements that the query names and the text `shown` does not, by that or another name."""
-    table, _ = _table()
+    table, _, _ = _table()
     medicines = _medicines()
     text = shown.casefold()
     gaps = []
@@ -54,7 +62,7 @@ def unmatched(query: str, shown: str) -> tuple[str, ...]:
 
 
 def _mended(word: str, vocabulary: Collection[str]) -> str | None:
-    table, _ = _table()
+    table, _, _ = _table()
     allowed = 2 if len(word) >= 8 else 1
     found = process.extractOne(word, vocabulary, scorer=OSA.distance, score_cutoff=allowed)
     if not found or found[0][:1] != word[:1]:
@@ -68,10 +76,10 @@ def _medicines() -> frozenset[str]:
 
 
 @cache
-def _table() -> tuple[dict[str, str], dict[str, str]]:
-    """(word -> words, piece of an unspaced script -> words)."""
+def _table() -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """(English word -> words, word of another language -> words, piece of an unspaced script -> words)."""
     raw = tomllib.loads(TABLE.read_text("utf-8"))
-    words = dict(raw["slang"])
-    words |= {word: f"{word} {english}" for word, english in raw["medicine"].items()}
-    words |= {word: english for word, english in raw["language"].items() if word.isascii()}
-    return words, {unicodedata.normalize("NFKD", word): english for word, english in raw["language"].items() if not word.isascii()}
+    words = dict(raw["slang"]) | {word: f"{word} {english}" for word, english in raw["medicine"].items()}
+    foreign = {word: english for word, english in raw["language"].items() if word.isascii()}
+    joined = {MARKS.sub("", unicodedata.normalize("NFKD", word)): english for word, english in raw["language"].items() if not word.isascii()}
+    return words, foreign, joined

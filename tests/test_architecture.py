@@ -14,7 +14,7 @@ MODULES = sorted(path for path in (ROOT / "bot").glob("*.py") if path.name != "_
 LEVELS: list[set[str]] = [
     {"records", "errors", "citations", "readability"},
     {"settings"},
-    {"corpus", "chunking", "encoder", "classifier", "guardrails", "replies", "dialogue", "receipt", "synonyms"},
+    {"corpus", "chunking", "encoder", "classifier", "guardrails", "replies", "dialogue", "receipt", "synonyms", "language"},
     {"render", "index"},
     {"retrieval"},
     {"chat"},

@@ -186,3 +186,22 @@ def test_when_the_search_fails_the_fixed_texts_still_answer(bot: Bot) -> None:
 def test_two_conversations_do_not_mix(bot: Bot) -> None:
     bot.reply("is kratom legal in Ohio")
     assert bot.reply("and indiana?").query == "and indiana?"
+
+
+@pytest.mark.parametrize(
+    ("message", "key"),
+    [
+        ("¿Cuánto dura la abstinencia del kratom?", "notice.language-es"),
+        ("Ist Kratom in Deutschland verboten?", "notice.language-de"),
+        ("卡痛叶对肝脏有害吗？", "notice.language-zh"),
+        ("กระท่อมมีผลต่อตับไหม", "notice.language-th"),
+        ("هل الكراتوم خطير على الكبد؟", "notice.language-ar"),
+    ],
+)
+def test_a_question_in_another_language_is_told_that_the_sources_are_english(bot: Bot, message: str, key: str) -> None:
+    assert key in {notice.key for notice in bot.reply(message).notices}
+
+
+def test_an_english_question_is_not_taken_for_another_language(bot: Bot) -> None:
+    for message in ("krat + wds legs kicking", "7oh", "is kratom legal in indiana", "kratom pregnancy"):
+        assert not any("language-" in notice.key for notice in bot.reply(message).notices)
