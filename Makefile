@@ -27,6 +27,7 @@ check: $(TESTING)
 	$(BIN)/mypy
 
 evaluate: $(TESTING)
+	$(BIN)/python -m bot evaluate --report docs/evaluation.md
 	PYTHONPATH=. $(BIN)/python benchmarks/weights.py
 	PYTHONPATH=. $(BIN)/python benchmarks/guardrails.py
 

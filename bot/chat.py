@@ -31,6 +31,8 @@ AMOUNT = re.compile(
     r"\d[\d.,]*\s*(?:to|-|–)?\s*\d*\s*(?:mg|g|kg|µg|mcg|ml|grams?|milligrams?|ounces?|capsules?|tablets?|pills?|glasses|cups?|shots?|doses?)\b",
     re.IGNORECASE,
 )
+POOL = 4  # times as many passages are found as are shown: for what a refusal must leave out, and for the other side of a claim
+OPPOSITE = {"supports": "disputes", "disputes": "supports"}
 MAX_HISTORY = 50  # earlier messages read; the guardrails and the dialogue look at the last few only
 
 
@@ -122,24 +124,24 @@ class Bot:
 
     def _search(self, query: str, decision: Decision, off_topic: float) -> Found:
         declined = decision.action == "decline"
-        limit = self.settings.hits * 4 if declined else self.settings.hits
+        limit = self.settings.hits * POOL
         found = retrieve(self.index, query, self.settings, limit, least=self.settings.answer_threshold, off_topic=off_topic)
         if not declined:
             return found
-        free = tuple(hit for hit in found.hits if not AMOUNT.search(hit.passage.text))[: self.settings.hits]
+        free = tuple(hit for hit in found.hits if not AMOUNT.search(hit.passage.text))
         return Found(free, found.confidence, found.vector)
 
     def _answer(self, decision: Decision, query: str, region: str, found: Found, extra: tuple[str, ...]) -> Reply:
         answered = bool(found.hits) and found.confidence >= self.settings.answer_threshold
         action: Action = "abstain" if decision.action == "answer" and not answered else decision.action
-        hits = self._balanced(found.hits) if answered else ()
+        hits, disagreement = self._two_sides(self._balanced(found.hits[: self.settings.hits]), found.hits) if answered else ((), None)
         missing = self._missing(query, hits)
         found_none = () if answered or action == "decline" else ("abstain",)
         language = language_of(query)
         spoken = () if language == "en" else (f"language-{language}",)
         keys = (*_check(decision), *spoken, *decision.replies, *found_none, *(("gap",) if missing else ()), *extra)
         notices = self.texts.notices(keys, region)
-        return self._reply(action, decision, notices, hits, query, region, self._suggestions(query, found, hits), missing)
+        return self._reply(action, decision, notices, hits, query, region, self._suggestions(query, found, hits), missing, disagreement)
 
     def _missing(self, query: str, hits: Sequence[Hit]) -> tuple[str, ...]:
         """What the query names and the first passage, its heading and its questions do not."""
@@ -160,6 +162,21 @@ class Bot:
                     if passage:
                         shown.insert(shown.index(hit), Hit(passage, hit.score))
         return tuple(shown)
+
+    def _two_sides(self, hits: tuple[Hit, ...], found: Sequence[Hit]) -> tuple[tuple[Hit, ...], str | None]:
+        """Where a reviewed passage found for the query disputes what the first one supports, or the reverse: both, the stronger evidence leading."""
+        lead = hits[0]
+        for claim in self.claims:
+            own = {stance.stance for stance in claim.stances if stance.covers(lead.passage)} & set(OPPOSITE)
+            wanted = {OPPOSITE[stance] for stance in own}
+            spans = [stance for stance in claim.stances if stance.stance in wanted]
+            others = (hit for hit in found if hit.passage.status == "reviewed" and any(stance.covers(hit.passage) for stance in spans))
+            other = next((hit for hit in others if hit.passage != lead.passage), None)
+            if len(own) == 1 and other:
+                pair = sorted((lead, other), key=lambda hit: TIERS.index(hit.passage.tier))
+                rest = [hit for hit in hits if hit.passage not in (lead.passage, other.passage)]
+                return (*pair, *rest), claim.id
+        return hits, None
 
     def _disputing(self, passage: Passage) -> list[Stance]:
         made = [claim for claim in self.claims if any(one.covers(passage) and one.stance == "supports" for one in claim.stances)]
@@ -195,9 +212,10 @@ class Bot:
         region: str,
         suggestions: tuple[str, ...],
         missing: tuple[str, ...] = (),
+        disagreement: str | None = None,
     ) -> Reply:
         receipt = make_receipt(self.index.id, self.documents, query, decision, notices, hits)
-        return Reply(action, decision.urgency, notices, hits, decision, query, suggestions, region, missing, receipt)
+        return Reply(action, decision.urgency, notices, hits, decision, query, suggestions, region, disagreement, missing, receipt)
 
 
 def user_messages(history: Sequence[str | Mapping[str, Any]]) -> list[str]:

@@ -298,6 +298,7 @@ class Reply:
     query: str
     suggestions: tuple[str, ...]
     region: str
+    disagreement: str | None  # id of a claim on which the first two hits take opposite sides
     missing: tuple[str, ...]  # words of the message that the first passage does not cover
     evidence: dict[str, Any] = field(repr=False)
 
@@ -316,6 +317,7 @@ class Reply:
             "query": self.query,
             "suggestions": list(self.suggestions),
             "region": self.region,
+            "disagreement": self.disagreement,
             "missing": list(self.missing),
             "receipt": self.receipt(),
         }

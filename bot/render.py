@@ -72,11 +72,19 @@ def notice_html(notice: Notice) -> str:
 
 def _quotes(reply: Reply, texts: Texts, today: date) -> str:
     lead, *others = reply.hits
+    if reply.disagreement and others:
+        sides = "".join(_figure(hit, number, texts, today) for number, hit in enumerate(reply.hits[:2], 1))
+        html = f'<p class="kf-meta">{escape(texts.labels["disagree"])}</p><div class="kf-sides">{sides}</div>'
+        return html + _more(others[1:], 3, texts, today)
     html = f'<p class="kf-meta">{escape(texts.labels["lead"])}</p>{_figure(lead, 1, texts, today)}'
-    if others:
-        figures = "".join(_folded(hit, number, texts, today) for number, hit in enumerate(others, 2))
-        html += f'<section class="kf-more"><p class="kf-meta">{escape(texts.labels["more"])}</p>{figures}</section>'
-    return html
+    return html + _more(others, 2, texts, today)
+
+
+def _more(hits: Sequence[Hit], first: int, texts: Texts, today: date) -> str:
+    if not hits:
+        return ""
+    figures = "".join(_folded(hit, number, texts, today) for number, hit in enumerate(hits, first))
+    return f'<section class="kf-more"><p class="kf-meta">{escape(texts.labels["more"])}</p>{figures}</section>'
 
 
 def _folded(hit: Hit, number: int, texts: Texts, today: date) -> str:

@@ -23,7 +23,7 @@ def test_the_public_contract_of_a_reply(bot: Bot) -> None:
     assert passage.text == bot.documents[passage.document_id].text[passage.start : passage.end]
     assert reply.decision.matches and reply.decision.version
     assert reply.receipt()["pieces"]
-    assert set(reply.to_dict()) == {"action", "urgency", "notices", "hits", "decision", "query", "suggestions", "region", "missing", "receipt"}
+    assert set(reply.to_dict()) == {"action", "urgency", "notices", "hits", "decision", "query", "suggestions", "region", "disagreement", "missing", "receipt"}
 
 
 def test_mixing_with_xanax_is_a_caution_with_a_passage_on_benzodiazepines_first(bot: Bot) -> None:

@@ -10,7 +10,7 @@ import pytest
 from bot.chat import Bot
 from bot.corpus import read_claims, read_corpus
 from bot.errors import CorpusError
-from bot.records import Hit
+from bot.records import TIERS, Hit
 from bot.retrieval import Found
 
 Corpus = Callable[..., Path]
@@ -88,3 +88,33 @@ def test_a_shown_disputing_passage_is_not_added_twice(bot: Bot) -> None:
     assert bot._balanced(added) == added
     assert bot._balanced(()) == ()
     assert replace(Found((), 0.0, bot.index.vector("x")), confidence=0.5).hits == ()
+
+
+def test_where_reviewed_sources_disagree_both_sides_come_first_the_stronger_leading(bot: Bot) -> None:
+    seen = 0
+    everything = [Hit(passage, 0.5) for passage in bot.index.passages]
+    for passage in bot.index.passages:
+        hits, claim = bot._two_sides((Hit(passage, 0.6),), everything)
+        if claim is None:
+            assert hits == (Hit(passage, 0.6),)
+            continue
+        seen += 1
+        first, second = hits[0].passage, hits[1].passage
+        assert passage in (first, second) and "reviewed" in {first.status, second.status}
+        assert TIERS.index(first.tier) <= TIERS.index(second.tier)
+    assert seen >= 5
+
+
+def test_a_reply_names_the_claim_and_the_page_shows_two_columns(bot: Bot) -> None:
+    from datetime import date
+
+    from bot.render import as_html
+
+    reply = bot.reply("What is a partial agonist, and is mitragynine one?")
+    assert reply.disagreement in {claim.id for claim in bot.claims}
+    assert reply.to_dict()["disagreement"] == reply.disagreement
+    assert 'class="kf-sides"' in as_html(reply, "x", bot.texts, date(2026, 11, 22))
+
+
+def test_a_disagreement_beside_the_point_is_not_shown(bot: Bot) -> None:
+    assert bot.reply("What is kratom?").disagreement is None
