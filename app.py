@@ -1,6 +1,6 @@
 """The Gradio page and the Space's entry point: shows what bot/ decides, decides nothing.
 
-`demo` stands at module level because a Space may launch it itself; `python app.py` and `make run` launch it with `launch`.
+`demo` stands at module level because a Space may import this file and launch it itself; `python app.py` and `make run` launch it here.
 """
 
 from __future__ import annotations
@@ -88,9 +88,33 @@ def answer(message: str, history: list[str] | None = None, region: str | None = 
     return bot.reply(message, history or [], region=region).to_dict()
 
 
-def build_page() -> gr.Blocks:
+class Page(gr.Blocks):
+    """The page with its own way to be served, so that a Space which launches `demo` by itself serves the same."""
+
+    def launch(self, **given: Any) -> Any:  # type: ignore[override]  # the options are gradio's own, passed on by name
+        """Serve until interrupted, on this host alone unless the environment says otherwise. `given` goes before our options."""
+        options: dict[str, Any] = {
+            "server_name": os.environ.get("GRADIO_SERVER_NAME", settings.host),
+            "server_port": int(os.environ.get("GRADIO_SERVER_PORT", settings.port)),
+            "head": f"<style>{STYLE}</style><script>{SCRIPT}</script>",
+            "theme": gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
+            "app_kwargs": {"routes": routes(), "docs_url": None, "redoc_url": None},
+            "footer_links": [],
+            "run_history": False,
+            "enable_monitoring": False,
+            "show_error": False,
+            "ssr_mode": False,
+            "pwa": False,
+            "share": False,
+            "state_session_capacity": SESSIONS,
+            "max_file_size": 1,
+        }
+        return super().launch(**{**options, **given})
+
+
+def build_page() -> Page:
     """The page."""
-    with gr.Blocks(title=label["title"], analytics_enabled=False, fill_width=False) as page:
+    with Page(title=label["title"], analytics_enabled=False, fill_width=False) as page:
         remembered = gr.BrowserState(settings.region, storage_key="kratom-faq-region", secret="kratom-faq")  # noqa: S106  # no secret: it only keeps the value readable after a restart
         gr.HTML(f'<header class="kf-head"><h1>{escape(label["title"])}</h1><p>{escape(label["tagline"])}</p></header>')
         line = gr.HTML(always(settings.region), elem_id="kf-always")
@@ -129,7 +153,8 @@ def build_page() -> gr.Blocks:
         page.load(lambda place: place if place in texts.regions else settings.region, remembered, region, **private)
         gr.api(search, api_name="search")  # type: ignore[attr-defined]  # exported by gradio at run time only
         gr.api(answer, api_name="reply")  # type: ignore[attr-defined]  # the same
-    assert isinstance(page, gr.Blocks)
+    assert isinstance(page, Page)
+    page.queue(max_size=64)
     return page
 
 
@@ -159,31 +184,11 @@ def routes() -> Sequence[Route]:
     return [Route("/read/{document}", read), Route("/healthz", health), *shut]
 
 
-def launch(page: gr.Blocks) -> None:
-    """Serve the page until interrupted, on this host alone."""
-    page.queue(max_size=64).launch(
-        server_name=os.environ.get("GRADIO_SERVER_NAME", settings.host),
-        server_port=int(os.environ.get("GRADIO_SERVER_PORT", settings.port)),
-        head=f"<style>{STYLE}</style><script>{SCRIPT}</script>",
-        theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
-        app_kwargs={"routes": routes(), "docs_url": None, "redoc_url": None},
-        footer_links=[],
-        run_history=False,
-        enable_monitoring=False,
-        show_error=False,
-        ssr_mode=False,
-        pwa=False,
-        share=False,
-        state_session_capacity=SESSIONS,
-        max_file_size=1,
-    )
-
-
 demo = build_page()
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING)
     try:
-        launch(demo)
+        demo.launch()
     except (BotError, OSError) as error:
         raise SystemExit(f"{error}\nIs the port taken? Try: python -m bot serve --port {settings.port + 1}") from error

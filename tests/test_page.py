@@ -189,6 +189,32 @@ def test_read_in_context_opens_the_document_with_the_passage_marked(browser: Bro
     context.close()
 
 
+SPACE = """
+import socket, sys, urllib.request
+allowed, real = ("127.0.0.1", "localhost", "0.0.0.0", "::1", "None"), socket.getaddrinfo
+def only_here(host, *rest, **named):
+    if str(host) not in allowed:
+        raise OSError(f"outbound connection to {host}")
+    return real(host, *rest, **named)
+socket.getaddrinfo = only_here
+import app
+app.demo.launch(prevent_thread_lock=True)
+page = urllib.request.urlopen("http://127.0.0.1:" + sys.argv[1] + "/").read().decode()
+health = urllib.request.urlopen("http://127.0.0.1:" + sys.argv[1] + "/healthz").read().decode()
+print("kf-always" in page, "ready" in health)
+app.demo.close()
+"""
+
+
+def test_a_space_that_launches_the_page_itself_serves_the_same_and_calls_nobody(bot: Bot) -> None:
+    port = str(free_port())
+    space = {"SYSTEM": "spaces", "SPACE_ID": "me/faq", "SPACE_HOST": "me-faq.hf.space", "GRADIO_SERVER_NAME": "0.0.0.0", "GRADIO_SERVER_PORT": port}  # noqa: S104  # where a Space listens
+    command = [sys.executable, "-c", SPACE, port]
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **space}, capture_output=True, text=True, check=False, timeout=240)
+    assert "True True" in done.stdout, done.stdout + done.stderr
+    assert "outbound connection" not in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(
     ("path", "status"), [("/read/nothing", 404), ("/gradio_api/file=/etc/hostname", 404), ("/gradio_api/file=http://127.0.0.1:1/", 404), ("/docs", 404)]
 )
