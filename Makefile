@@ -28,6 +28,7 @@ check: $(TESTING)
 
 evaluate: $(TESTING)
 	$(BIN)/python -m bot evaluate --report docs/evaluation.md
+	PYTHONPATH=. $(BIN)/python benchmarks/encoder.py
 	PYTHONPATH=. $(BIN)/python benchmarks/retrieval.py
 	PYTHONPATH=. $(BIN)/python benchmarks/weights.py
 	PYTHONPATH=. $(BIN)/python benchmarks/guardrails.py

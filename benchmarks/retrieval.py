@@ -66,8 +66,8 @@ def main() -> None:
     bot = open_bot()
     plain, full = rows(bot, expanded=False), rows(bot, expanded=True)
 
-    def ours(**changes: float) -> Scorer:
-        settings = replace(bot.settings, **changes)  # type: ignore[arg-type]  # weights by name
+    def ours(question_weight: float = bot.settings.question_weight, lexical_weight: float = bot.settings.lexical_weight) -> Scorer:
+        settings = replace(bot.settings, question_weight=question_weight, lexical_weight=lexical_weight)
         return lambda candidates: [order(one, bot.index.passages[one.number], settings) for one in candidates]
 
     print(f"| on {len(plain)} questions of the test half | Hit@1 | Hit@3 | MRR@10 |\n|---|---|---|---|")

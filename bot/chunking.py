@@ -30,15 +30,14 @@ BREAKS = (re.compile(r"[;:,.!?…]\s+"), re.compile(r"\s+"))
 
 def cut(document: Document, count_tokens: Measure, limit: int) -> tuple[Passage, ...]:
     """The document's passages in reading order; none measures more than `limit` tokens. CorpusError for an uncuttable list."""
-    passages = []
+    passages: list[Passage] = []
     for number, section in enumerate(document.sections):
         header = context_header(document.title, section.heading)
 
         def fits(span: Span, header: str = header) -> bool:
             return count_tokens(header + document.text[span.start : span.end]) <= limit
 
-        for span in _pack(document, _pieces(document, section, fits), fits):
-            passages.append(_passage(document, section, number, span))  # noqa: PERF401  # a nested comprehension would hide the two loops
+        passages += [_passage(document, section, number, span) for span in _pack(document, _pieces(document, section, fits), fits)]
     return tuple(passages)
 
 

@@ -2,7 +2,8 @@
 
     query ─expand→ words ─index.candidates→ Features ─fuse→ score ─rank→ Hit (highlight) ;  confidence(features) ─ threshold → answer or abstain
 
-The weights are tuned on tests/golden/questions_tune.jsonl by benchmarks/weights.py and judged on the other half.
+The weights are tuned on tests/golden/questions_tune.jsonl by benchmarks/weights.py and judged on the other half, whose figures
+were seen after each change.
 """
 
 from __future__ import annotations

@@ -136,8 +136,9 @@ def test_history_may_be_strings_or_gradio_messages() -> None:
     assert user_messages(gradio) == user_messages(["is kratom legal in Ohio", "and indiana?"])
     with pytest.raises(InputError, match="history is a list"):
         user_messages("one string")
+    careless: list[Any] = [5]
     with pytest.raises(InputError, match="an entry of history"):
-        user_messages([5])  # type: ignore[list-item]  # what a careless caller passes
+        user_messages(careless)
 
 
 def test_suggestions_are_questions_of_the_corpus_not_yet_shown(bot: Bot) -> None:

@@ -48,6 +48,13 @@ def test_links_and_named_files_exist_and_pages_stay_short(page: str) -> None:
         assert (ROOT / name).exists(), name
 
 
+def test_every_file_that_the_code_names_exists() -> None:
+    for path in tracked():
+        if path.suffix in {".py", ".toml"} and path.parent.name != "tests":
+            for name in re.findall(r"\b(?:benchmarks|docs)/[\w./-]+\.(?:py|md)", path.read_text("utf-8")):
+                assert (ROOT / name).exists(), f"{path.relative_to(ROOT)} names {name}"
+
+
 def test_the_readmes_python_runs(bot: Bot, capsys: pytest.CaptureFixture[str]) -> None:
     [code] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     exec(compile(code, "README.md", "exec"), {})  # that is the test: what the README shows must run

@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -148,8 +149,9 @@ def test_a_sentence_that_is_not_ours_would_be_noticed() -> None:
 
 
 def test_dark_and_phone_look_right_and_nothing_scrolls_sideways(browser: Browser, address: str) -> None:
-    for name, width, height, scheme in (("desktop-dark", 1280, 900, "dark"), ("phone-light", 390, 844, "light")):
-        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]  # a literal of the library
+    looks: tuple[tuple[str, int, int, Literal["dark", "light"]], ...] = (("desktop-dark", 1280, 900, "dark"), ("phone-light", 390, 844, "light"))
+    for name, width, height, scheme in looks:
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
         page = opened(context, f"{address}/?__theme={scheme}")
         ask(page, ORDINARY)
         page.locator(".kf-reply").last.evaluate("card => card.querySelectorAll('details').forEach(part => part.open = false)")

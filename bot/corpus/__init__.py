@@ -11,7 +11,6 @@ The format is described in corpus/README.md. `Document.text` is the whole Markdo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 
 from bot.corpus.bibliography import read_bibliography
@@ -61,8 +60,8 @@ def read_corpus(folder: Path, refused: list[Problem] | None = None) -> tuple[Doc
 
 def document_paths(folder: Path) -> list[Path]:
     """The files that are documents, in order: every `.md` but a README, and the formats that can be converted."""
-    wanted: Callable[[Path], bool] = lambda path: path.suffix == ".md" or path.suffix.lower() in SUFFIXES  # noqa: E731  # used once, named for reading
-    return sorted(path for path in folder.rglob("*") if path.is_file() and wanted(path) and path.name not in {"README.md", *OURS})
+    found = (path for path in folder.rglob("*") if path.suffix == ".md" or path.suffix.lower() in SUFFIXES)
+    return sorted(path for path in found if path.is_file() and path.name not in {"README.md", *OURS})
 
 
 def corpus_fingerprint(documents: tuple[Document, ...]) -> str:
