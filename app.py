@@ -26,7 +26,7 @@ from bot.__main__ import progress_bar
 from bot.errors import BotError
 from bot.pipeline import open_bot
 from bot.records import Span
-from bot.render import as_html, document_page, notice_html
+from bot.render import about_page, as_html, document_page, notice_html
 from bot.settings import PACKAGE, Settings
 
 STYLE = (PACKAGE / "style.css").read_text("utf-8")
@@ -58,9 +58,11 @@ def respond(message: str, chat: Chat, region: str) -> tuple[Chat, str]:
     if not message or not message.strip():
         return chat, ""
     reply = bot.reply(message, chat, region=region)
-    options = [{"value": question, "label": question} for question in reply.suggestions]
+    options = [{"value": question, "label": question} for question in reply.choices or reply.suggestions]
     if reply.urgency == "possible":
-        options = [{"value": label["in_danger"], "label": label["in_danger"]}]
+        options = [{"value": label[name], "label": label[name]} for name in ("in_danger", "not_in_danger")]
+    elif reply.urgency == "now":
+        options = [{"value": label["not_in_danger"], "label": label["not_in_danger"]}]
     card = gr.HTML(as_html(reply, message, texts, datetime.now(UTC).date()))
     answer = {"role": "assistant", "content": card, "options": options}
     return [*chat, {"role": "user", "content": message}, answer], ""
@@ -142,7 +144,8 @@ def build_page() -> Page:
             region = gr.Dropdown(
                 [(name, key) for key, name in texts.regions.items()], value=settings.region, label=label["region"], filterable=False, elem_id="kf-region"
             )
-        gr.HTML(f'<p class="kf-meta">{escape(label["disclaimer"])}</p>')
+        link = f'<a href="/about" target="_blank" rel="noopener">{escape(label["about"])}</a>'
+        gr.HTML(f'<p class="kf-meta">{escape(label["disclaimer"])} {link}</p>')
         private: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": 4, "show_progress": "minimal"}
         box.submit(respond, [box, chat, region], [chat, box], **private)
         chat.option_select(choose, [chat, region], [chat, box], **private)
@@ -170,7 +173,13 @@ def read(request: Request) -> Response:
 
 def health(request: Request) -> Response:
     """GET /healthz: ready, with the index in service."""
-    return JSONResponse({"status": "ready", "index": bot.index.id, "documents": len(bot.documents), "passages": len(bot.index.passages)})
+    counts = {"documents": len(bot.documents), "passages": len(bot.index.passages)}
+    return JSONResponse({"status": "ready", "index": bot.index.id, **counts, "certificate": bot.index.certificate})
+
+
+def about(request: Request) -> Response:
+    """GET /about: what the bot is, and how often it was wrong when it was measured."""
+    return HTMLResponse(about_page(tuple(bot.documents.values()), bot.index.manifest, bot.index.certificate, texts, STYLE))
 
 
 def closed(request: Request) -> Response:
@@ -181,7 +190,7 @@ def closed(request: Request) -> Response:
 def routes() -> Sequence[Route]:
     """Our routes; they come before Gradio's and shadow those that are closed."""
     shut = [Route(f"/gradio_api/{path}", closed, methods=["GET", "POST", "PUT", "DELETE"]) for path in CLOSED]
-    return [Route("/read/{document}", read), Route("/healthz", health), *shut]
+    return [Route("/read/{document}", read), Route("/about", about), Route("/healthz", health), *shut]
 
 
 demo = build_page()

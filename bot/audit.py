@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 
 from bot.chat import Bot
-from bot.chunking import sentences
+from bot.chunking import LEANING, sentences
 from bot.citations import CITATION, keys, plain
 from bot.corpus import read_coverage
 from bot.readability import grade
@@ -49,7 +49,12 @@ FORBIDDEN = re.compile(
     re.IGNORECASE,
 )
 LETHAL = re.compile(r"\b(?:more|less|as|times) (?:deadly|lethal|deadlier)\b|\b(?:deadlier|deadliest)\b|\blethal dose\b", re.IGNORECASE)
-LEANING = re.compile(r"^(?:This|It|They|These|Those|However|But|Such|That|He|She|Also|Therefore|Thus|Instead)\b")
+SHARE = re.compile(r"\b\d+(?:\.\d+)?(?:%| percent| (?:of|in) (?:every )?(?!(?:19|20)\d\d)\d+)", re.IGNORECASE)
+OF_WHOM = re.compile(
+    r"\b(?i:people|adults|women|men|users?|patients?|outpatients|veterans|students|chewers|volunteers|respondents|cases?|calls|deaths|trials?|studies|visits|reports"
+    r"|products?|samples?|labels?|tablets|packages|alkaloids|dry weight|body weight"
+    r"|tax|babies|children|teens|doctors|weeks|those with|levels?|posts|mothers|urine|teenagers|arrests|pharmacists|receptor)\b"
+)
 YEAR = re.compile(r"\b(?:19|20)\d\d\b|\bundated\b")
 
 
@@ -143,6 +148,16 @@ def _standing(document: Document, today: date) -> Iterator[Finding]:
                 yield _at(document, section.span.start + match.start(1), f"a paragraph that leans on another: {match.group(1)[:60]!r}")
 
 
+def _counted(document: Document, today: date) -> Iterator[Finding]:
+    """A share says of whom or what, in its own paragraph: a number without its population means nothing when it is quoted."""
+    del today
+    for section in document.sections:
+        for match in re.finditer(r"(?:[^\n]|\n(?!\s*\n))+", _slice(document, section.span)):
+            text = plain(match.group())
+            if SHARE.search(text) and not OF_WHOM.search(text):
+                yield _at(document, section.span.start + match.start(), f"a share without its population: {text[:90]!r}")
+
+
 def _dated(document: Document, today: date) -> Iterator[Finding]:
     del today
     for section in document.sections if document.topic == "law" else ():
@@ -159,7 +174,7 @@ def _readable(document: Document, today: date) -> Iterator[Finding]:
         yield Finding(True, document.file, f"reading grade {found:.1f}, above {MAX_GRADE:.0f}; shorten sentences and words")
 
 
-CHECKS: tuple[Callable[[Document, date], Iterator[Finding]], ...] = (_overdue, _reviewed_often, _cited, _safe, _standing, _dated, _readable)
+CHECKS: tuple[Callable[[Document, date], Iterator[Finding]], ...] = (_overdue, _reviewed_often, _cited, _safe, _standing, _counted, _dated, _readable)
 
 
 # --- all of them ----------------------------------------------------------------------------------------------------

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from bot.balance import balanced, two_sides
 from bot.classifier import Classifier
-from bot.dialogue import query_for
-from bot.errors import InputError
-from bot.guardrails import DANGER, in_context, load_guardrails
+from bot.dialogue import parts, query_for
+from bot.errors import EncoderError, InputError
+from bot.guardrails import DANGER, HISTORY, Reading, load_guardrails
 from bot.index import PassageIndex
-from bot.language import language_of
+from bot.language import language_of, with_gloss
+from bot.linear import LinearClassifier
+from bot.messages import in_context
 from bot.receipt import make_receipt
-from bot.records import TIERS, Action, Claim, Decision, Document, Hit, Notice, Passage, Reply, Stance
+from bot.records import TIERS, Action, Claim, Decision, Document, Hit, Notice, Reply
 from bot.replies import load_texts
-from bot.retrieval import Filters, Found, retrieve
+from bot.retrieval import NO_SIGNALS, Filters, Found, Signals, retrieve
 from bot.settings import Settings
 from bot.synonyms import unmatched
 
@@ -32,8 +36,19 @@ AMOUNT = re.compile(
     re.IGNORECASE,
 )
 POOL = 4  # times as many passages are found as are shown: for what a refusal must leave out, and for the other side of a claim
-OPPOSITE = {"supports": "disputes", "disputes": "supports"}
+MAX_CHOICES = 4  # buttons that fit a phone without scrolling
 MAX_HISTORY = 50  # earlier messages read; the guardrails and the dialogue look at the last few only
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What a reply shows beside its fixed texts."""
+
+    hits: tuple[Hit, ...] = ()
+    suggestions: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    disagreement: str | None = None
 
 
 class Bot:
@@ -46,7 +61,7 @@ class Bot:
         self.texts = load_texts()
         self.texts.region(settings.region)
         self._guardrails = load_guardrails()
-        self._classifier = Classifier(index.trained)
+        self._classifier = self._load_classifier()
 
     @property
     def documents(self) -> dict[str, Document]:
@@ -65,16 +80,16 @@ class Bot:
         if not text.strip():
             return self._fixed(("empty",), self._guardrails.decide(""), "", region)
         query = query_for(text, earlier)
-        scores = self._scores(text, earlier)
-        decision = self._guardrails.decide(text, earlier, query, scores)
+        reading = self._read(text, earlier, query)
+        decision = self._guardrails.decide(text, earlier, query, reading)
         if decision.action in (*DANGER, "abstain", "smalltalk"):
-            return self._fixed((*_check(decision), *decision.replies), decision, query, region)
+            return self._fixed(self.texts.localised((*_check(decision), *decision.replies), language_of(text)), decision, query, region)
         try:
-            found = self._search(query, decision, (scores or {}).get("abstain", 0.0))
+            shown = self._answer(text, query, earlier, decision, _signals(reading))
         except Exception:  # a broken index must never hide a fixed text
             log.exception("the search failed")
             return self._fixed((*_check(decision), *decision.replies, "unavailable"), decision, query, region)
-        return self._answer(decision, query, region, found, extra=("too-long",) if cut else ())
+        return self._answered(decision, query, region, shown, extra=("too-long",) if cut else ())
 
     def search(
         self,
@@ -103,9 +118,18 @@ class Bot:
             return []
         return list(retrieve(self.index, text, self.settings, limit, Filters(tiers, topics, jurisdictions, since)).hits)
 
-    def off_topic(self, message: str) -> float:
-        """How probable the guardrails' classifier holds it that the message is none of our subject, 0 to 1."""
-        return (self._scores(message, ()) or {}).get("abstain", 0.0)
+    def signals(self, message: str) -> Signals:
+        """What the guardrails' classifier makes of the message, as the confidence model reads it."""
+        return _signals(self._read(message, (), message))
+
+    def decide(self, message: str, history: Sequence[str] = ()) -> Decision:
+        """What the guardrails make of a message after the earlier user messages: all three nets."""
+        query = query_for(message, history)
+        return self._guardrails.decide(message, history, query, self._read(message, history, query))
+
+    def confidence(self, message: str) -> float:
+        """How probable it is that the first passages answer the message, 0 to 1; below the setting's threshold the bot abstains."""
+        return retrieve(self.index, message, self.settings, 1, signals=self.signals(message)).confidence
 
     def _message(self, message: object) -> tuple[str, bool]:
         if not isinstance(message, str):
@@ -114,73 +138,75 @@ class Bot:
         half = self.settings.max_message // 2
         return (text, False) if len(text) <= 2 * half else (f"{text[:half]}\n{text[-half:]}", True)
 
-    def _scores(self, text: str, earlier: Sequence[str]) -> dict[str, float] | None:
+    def _load_classifier(self) -> tuple[str, Callable[[str], dict[str, float]]]:
+        """The fine-tuned classifier and its name; the linear one where its weights are missing; else one that fails, so that patterns decide alone."""
+        try:
+            return "classifier", Classifier().scores
+        except EncoderError as error:
+            log.warning("%s. The linear classifier takes its place.", error)
+        try:
+            return "linear", LinearClassifier().scores
+        except EncoderError as error:
+            log.warning("%s. The patterns decide alone.", error)
+            return "linear", _unread
+
+    def _read(self, text: str, earlier: Sequence[str], query: str) -> Reading | None:
+        """What the classifier makes of the message; None when it fails: without the third net the first two still decide."""
+        net, classify = self._classifier
         context = in_context(text, earlier)
         try:
-            return self._classifier.scores(context, self.index.encoder.encode([context])[0])
-        except Exception:  # without the third net the first two still decide
+            read = {each: classify(with_gloss(each)) for each in dict.fromkeys((context, text, query, *earlier[-HISTORY:]))}
+        except Exception:
             log.exception("the guardrails' classifier failed")
             return None
+        return Reading(net, read[context], read[text], read[query], tuple(read[each] for each in earlier[-HISTORY:]))
 
-    def _search(self, query: str, decision: Decision, off_topic: float) -> Found:
-        declined = decision.action == "decline"
+    def _search(self, query: str, decision: Decision, signals: Signals) -> Found:
         limit = self.settings.hits * POOL
-        found = retrieve(self.index, query, self.settings, limit, least=self.settings.answer_threshold, off_topic=off_topic)
-        if not declined:
+        found = retrieve(self.index, query, self.settings, limit, least=self.settings.answer_threshold, signals=signals)
+        if decision.action != "decline":
             return found
         free = tuple(hit for hit in found.hits if not AMOUNT.search(hit.passage.text))
-        return Found(free, found.confidence, found.vector)
+        return replace(found, hits=free)
 
-    def _answer(self, decision: Decision, query: str, region: str, found: Found, extra: tuple[str, ...]) -> Reply:
-        answered = bool(found.hits) and found.confidence >= self.settings.answer_threshold
-        action: Action = "abstain" if decision.action == "answer" and not answered else decision.action
-        hits, disagreement = self._two_sides(self._balanced(found.hits[: self.settings.hits]), found.hits) if answered else ((), None)
-        missing = self._missing(query, hits)
-        found_none = () if answered or action == "decline" else ("abstain",)
-        language = language_of(query)
-        spoken = () if language == "en" else (f"language-{language}",)
-        keys = (*_check(decision), *spoken, *decision.replies, *found_none, *(("gap",) if missing else ()), *extra)
-        notices = self.texts.notices(keys, region)
-        return self._reply(action, decision, notices, hits, query, region, self._suggestions(query, found, hits), missing, disagreement)
+    def _answer(self, text: str, query: str, earlier: Sequence[str], decision: Decision, signals: Signals) -> _Shown:
+        """What is shown of the passages: nothing unless one probably answers."""
+        found = self._search(query, decision, signals)
+        if not found.hits or found.confidence < self.settings.answer_threshold:
+            return _Shown(suggestions=self._suggestions(query, found, ()))
+        hits, unanswered = self._parts(text, earlier, decision, signals, found)
+        hits, disagreement = two_sides(balanced(hits, self.claims, self.index.passages), found.hits, self.claims)
+        missing = (*self._missing(query, hits[0]), *unanswered)
+        return _Shown(hits, self._suggestions(query, found, hits), self._choices(hits, found), missing, disagreement)
 
-    def _missing(self, query: str, hits: Sequence[Hit]) -> tuple[str, ...]:
+    def _parts(self, text: str, earlier: Sequence[str], decision: Decision, signals: Signals, found: Found) -> tuple[tuple[Hit, ...], tuple[str, ...]]:
+        """The hits, those that answer one question of several first and labelled with it; and the questions that nothing answers."""
+        asked = parts(text)
+        shown: list[Hit] = []
+        unanswered = []
+        for number, part in enumerate(asked if len(asked) > 1 else ()):
+            own = self._search(query_for(part, [*earlier, *asked[:number]]), decision, signals)
+            if not own.hits or own.confidence < self.settings.answer_threshold:
+                unanswered.append(part)
+            elif not any(_same_section(own.hits[0], hit) for hit in shown):
+                shown.append(replace(own.hits[0], part=part))
+        if len(shown) < 2:
+            return found.hits[: self.settings.hits], ()
+        rest = [hit for hit in found.hits if not any(_same_section(hit, other) for other in shown)]
+        return (*shown, *rest[: max(self.settings.hits - len(shown), 0)]), tuple(unanswered)
+
+    def _missing(self, query: str, hit: Hit) -> tuple[str, ...]:
         """What the query names and the first passage, its heading and its questions do not."""
-        if not hits:
-            return ()
-        passage = hits[0].passage
+        passage = hit.passage
         section = self.documents[passage.document_id].sections[passage.section]
         return unmatched(query, " ".join([passage.title, section.heading, *section.questions, passage.text]))
 
-    def _balanced(self, hits: tuple[Hit, ...]) -> tuple[Hit, ...]:
-        """The hits, each unreviewed one behind a passage that qualifies or disputes what it says, where the claims know one."""
-        shown = list(hits)
-        for hit in hits:
-            if hit.passage.status == "unreviewed":
-                answers = self._disputing(hit.passage)
-                if answers and not any(stance.covers(other.passage) for stance in answers for other in shown):
-                    passage = next((one for one in self.index.passages if answers[0].covers(one)), None)
-                    if passage:
-                        shown.insert(shown.index(hit), Hit(passage, hit.score))
-        return tuple(shown)
-
-    def _two_sides(self, hits: tuple[Hit, ...], found: Sequence[Hit]) -> tuple[tuple[Hit, ...], str | None]:
-        """Where a reviewed passage found for the query disputes what the first one supports, or the reverse: both, the stronger evidence leading."""
-        lead = hits[0]
-        for claim in self.claims:
-            own = {stance.stance for stance in claim.stances if stance.covers(lead.passage)} & set(OPPOSITE)
-            wanted = {OPPOSITE[stance] for stance in own}
-            spans = [stance for stance in claim.stances if stance.stance in wanted]
-            others = (hit for hit in found if hit.passage.status == "reviewed" and any(stance.covers(hit.passage) for stance in spans))
-            other = next((hit for hit in others if hit.passage != lead.passage), None)
-            if len(own) == 1 and other:
-                pair = sorted((lead, other), key=lambda hit: TIERS.index(hit.passage.tier))
-                rest = [hit for hit in hits if hit.passage not in (lead.passage, other.passage)]
-                return (*pair, *rest), claim.id
-        return hits, None
-
-    def _disputing(self, passage: Passage) -> list[Stance]:
-        made = [claim for claim in self.claims if any(one.covers(passage) and one.stance == "supports" for one in claim.stances)]
-        return [one for claim in made for one in claim.stances if one.stance != "supports" and one.document_id != passage.document_id]
+    def _choices(self, hits: Sequence[Hit], found: Found) -> tuple[str, ...]:
+        """A question for each of the subjects that answer alike, at most four; none where one leads or the message asks several things."""
+        if hits[0].part or not found.tied:
+            return ()
+        sections = [self.documents[hit.passage.document_id].sections[hit.passage.section] for hit in found.tied]
+        return tuple(section.questions[0] for section in sections if section.questions)[:MAX_CHOICES]
 
     def _suggestions(self, query: str, found: Found, shown: Sequence[Hit]) -> tuple[str, ...]:
         """First questions of the sections nearest to the query that were not shown, one a document, none that would be declined."""
@@ -198,24 +224,33 @@ class Bot:
                 break
         return tuple(questions)
 
+    def _answered(self, decision: Decision, query: str, region: str, shown: _Shown, extra: tuple[str, ...]) -> Reply:
+        action: Action = "abstain" if decision.action == "answer" and not shown.hits else decision.action
+        found_none = () if shown.hits or action == "decline" else ("abstain",)
+        language = language_of(query)
+        spoken = () if language == "en" else (f"language-{language}",)
+        keys = (*self.texts.localised(_check(decision), language), *spoken, *decision.replies, *found_none, *(("gap",) if shown.missing else ()), *extra)
+        return self._reply(action, decision, self.texts.notices(keys, region), query, region, shown)
+
     def _fixed(self, keys: Sequence[str], decision: Decision, query: str, region: str) -> Reply:
         action: Action = "smalltalk" if keys == ("empty",) else decision.action
-        return self._reply(action, decision, self.texts.notices(keys, region), (), query, region, ())
+        return self._reply(action, decision, self.texts.notices(keys, region), query, region, _Shown())
 
-    def _reply(
-        self,
-        action: Action,
-        decision: Decision,
-        notices: tuple[Notice, ...],
-        hits: tuple[Hit, ...],
-        query: str,
-        region: str,
-        suggestions: tuple[str, ...],
-        missing: tuple[str, ...] = (),
-        disagreement: str | None = None,
-    ) -> Reply:
-        receipt = make_receipt(self.index.id, self.documents, query, decision, notices, hits)
-        return Reply(action, decision.urgency, notices, hits, decision, query, suggestions, region, disagreement, missing, receipt)
+    def _reply(self, action: Action, decision: Decision, notices: tuple[Notice, ...], query: str, region: str, shown: _Shown) -> Reply:
+        return Reply(
+            action=action,
+            urgency=decision.urgency,
+            notices=notices,
+            hits=shown.hits,
+            decision=decision,
+            query=query,
+            suggestions=shown.suggestions,
+            choices=shown.choices,
+            region=region,
+            disagreement=shown.disagreement,
+            missing=shown.missing,
+            evidence=make_receipt(self.index.id, self.documents, query, decision, notices, shown.hits),
+        )
 
 
 def user_messages(history: Sequence[str | Mapping[str, Any]]) -> list[str]:
@@ -240,6 +275,20 @@ def _content(content: object) -> str:
     if isinstance(content, Sequence):
         return " ".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
     return ""
+
+
+def _same_section(hit: Hit, other: Hit) -> bool:
+    return (hit.passage.document_id, hit.passage.section) == (other.passage.document_id, other.passage.section)
+
+
+def _unread(message: str) -> dict[str, float]:
+    raise EncoderError(f"no classifier could be loaded to read a message of {len(message)} characters")
+
+
+def _signals(reading: Reading | None) -> Signals:
+    if reading is None:
+        return NO_SIGNALS
+    return reading.query.get("abstain", 0.0), reading.query.get("decline", 0.0), reading.query.get("caution", 0.0)
 
 
 def _check(decision: Decision) -> tuple[str, ...]:

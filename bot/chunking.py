@@ -2,6 +2,8 @@
 
     section ─paragraphs→ blocks ─(a list stays with its lead-in)→ pieces ─packed up to the encoder's limit→ passages
 
+A passage that would begin with "This …" or "They …" begins with the sentence before it: two passages may share a sentence.
+
 A piece that alone is too long is cut between sentences; a sentence that alone is too long is cut at a clause or a space,
 never right behind a negation. A list that is too long for one passage is refused: cut anywhere, it would lose its lead-in.
 """
@@ -18,12 +20,13 @@ from bot.citations import keys, plain
 from bot.errors import CorpusError, Problem
 from bot.records import Document, Passage, Section, Span
 
-VERSION = "1"  # raise it when the same document would be cut differently: built indexes then rebuild themselves
+VERSION = "2"  # raise it when the same document would be cut differently: built indexes then rebuild themselves
 
 Measure = Callable[[str], int]
 
 BLANK_LINE = re.compile(r"\n[ \t\r]*\n\s*")
-LIST_ITEM = re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s", re.MULTILINE)
+LIST_ITEM = re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s|^\s*\|", re.MULTILINE)  # or a row of a table, which needs its header as an item its lead-in
+LEANING = re.compile(r"(?:This|It|They|These|Those|However|But|Such|That|He|She|Also|Therefore|Thus|Instead)\b")  # points back at a sentence not quoted
 NEGATION = re.compile(r"(?:\b(?:no|not|never|without|cannot|nor|neither|do|does|did|is|are|was|were|should|must)|n['’]t)$", re.IGNORECASE)
 BREAKS = (re.compile(r"[;:,.!?…]\s+"), re.compile(r"\s+"))
 
@@ -92,10 +95,23 @@ def _pack(document: Document, pieces: Iterator[Span], fits: Callable[[Span], boo
         joined = Span(current.start, piece.end) if current else piece
         if current and not fits(joined):
             yield current
-            joined = piece
+            joined = _anchored(document.text, current, piece, fits)
         current = joined
     if current:
         yield current
+
+
+def _anchored(text: str, before: Span, piece: Span, fits: Callable[[Span], bool]) -> Span:
+    """The piece, begun some sentences earlier where it points back: a quote keeps the noun of its pronoun. Never longer than fits."""
+    wider = piece
+    for sentence in reversed(sentences(text[before.start : before.end])):
+        if not LEANING.match(text, wider.start):
+            return wider
+        longer = Span(before.start + sentence.start, piece.end)
+        if not fits(longer):
+            break
+        wider = longer
+    return wider
 
 
 def _pieces(document: Document, section: Section, fits: Callable[[Span], bool]) -> Iterator[Span]:

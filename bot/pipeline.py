@@ -11,12 +11,9 @@ from __future__ import annotations
 import logging
 
 from bot.chat import Bot
-from bot.classifier import train
 from bot.corpus import read_claims, read_corpus
-from bot.encoder import Encoder
 from bot.errors import IndexFolderError, Problem
-from bot.guardrails import rules_fingerprint, training_rows
-from bot.index import Arrays, Progress, Training, build_index, open_index
+from bot.index import Progress, build_index, open_index
 from bot.records import Document
 from bot.settings import Settings
 
@@ -36,10 +33,10 @@ def open_bot(settings: Settings | None = None, progress: Progress = _silent) -> 
     documents = _documents(settings)
     claims = read_claims(settings.corpus, documents)
     try:
-        index = open_index(settings.index, documents, settings.model, rules_fingerprint())
+        index = open_index(settings.index, documents, settings.model)
     except IndexFolderError:
         _build(settings, documents, progress)
-        index = open_index(settings.index, documents, settings.model, rules_fingerprint())
+        index = open_index(settings.index, documents, settings.model)
     return Bot(index, settings, claims)
 
 
@@ -49,7 +46,7 @@ def build(settings: Settings | None = None, progress: Progress = _silent, *, for
     documents = _documents(settings)
     read_claims(settings.corpus, documents)
     try:
-        open_index(settings.index, documents, settings.model, rules_fingerprint())
+        open_index(settings.index, documents, settings.model)
         fresh = True
     except IndexFolderError:
         fresh = False
@@ -68,9 +65,4 @@ def _documents(settings: Settings) -> tuple[Document, ...]:
 
 
 def _build(settings: Settings, documents: tuple[Document, ...], progress: Progress) -> None:
-    build_index(settings.index, documents, settings.model, Training(rules_fingerprint(), _train), progress)
-
-
-def _train(encoder: Encoder) -> Arrays:
-    texts, actions = zip(*training_rows(), strict=True)
-    return train(texts, encoder.encode(texts), actions)
+    build_index(settings.index, documents, settings.model, progress)

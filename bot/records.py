@@ -209,11 +209,15 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage found for a query. `score`: higher is closer, 0 to 1. `highlight`: the sentence that answers, if one stands out."""
+    """A passage found for a query. `score`: higher is closer, 0 to 1. `highlight`: the sentence that answers, if one stands out.
+
+    `part`: which question of a message that asks several it answers, in the message's own words.
+    """
 
     passage: Passage
     score: float
     highlight: Span | None = None
+    part: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The hit as JSON; the highlight carries its own text for callers that hold no corpus."""
@@ -222,7 +226,7 @@ class Hit:
             start, end = self.highlight.start, self.highlight.end
             text = self.passage.text[start - self.passage.start : end - self.passage.start]
             marked = {"start": start, "end": end, "text": text}
-        return {"score": round(self.score, 4), "highlight": marked, "passage": self.passage.to_dict()}
+        return {"score": round(self.score, 4), "highlight": marked, "part": self.part, "passage": self.passage.to_dict()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,9 +301,10 @@ class Reply:
     decision: Decision
     query: str
     suggestions: tuple[str, ...]
+    choices: tuple[str, ...]  # where two subjects answer alike: a question for each, so that the person chooses
     region: str
     disagreement: str | None  # id of a claim on which the first two hits take opposite sides
-    missing: tuple[str, ...]  # words of the message that the first passage does not cover
+    missing: tuple[str, ...]  # words of the message that the first passage does not cover, and questions of it that none answers
     evidence: dict[str, Any] = field(repr=False)
 
     def receipt(self) -> dict[str, Any]:
@@ -316,6 +321,7 @@ class Reply:
             "decision": self.decision.to_dict(),
             "query": self.query,
             "suggestions": list(self.suggestions),
+            "choices": list(self.choices),
             "region": self.region,
             "disagreement": self.disagreement,
             "missing": list(self.missing),

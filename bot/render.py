@@ -7,10 +7,11 @@ the list of sources below. Numbers come from the style sheet, so that every char
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from html import escape
 from itertools import groupby, pairwise
+from typing import Any
 from urllib.parse import quote
 
 from bot.citations import CITATION, keys, plain
@@ -20,6 +21,7 @@ from bot.replies import Texts
 PHONE = re.compile(
     r"(?<![\w-])(?:\(\d{3}\) \d{3}-\d{4}|1?-?\d{3}-\d{3}-\d{4}|\d{2} \d{2} \d{2}|0\d{4} \d{6}|\d{4} \d{3} \d{3}|116 123|9-8-8|911|999|000|112|988|111)(?![\w-])"
 )
+TRANSLATED = re.compile(r"-(es|fr|de|pt|id|ms|th|zh|vi|ar)$")  # a fixed text in another language says so in its key
 LIST_ITEM = re.compile(r"[-*+•]\s+")
 
 
@@ -37,8 +39,11 @@ def as_html(reply: Reply, message: str, texts: Texts, today: date) -> str:
             words = ", ".join(f"<q>{escape(word)}</q>" for word in reply.missing)
             parts.append(f'<p class="kf-meta">{escape(label["missing"])} {words}</p>')
         quotes = _quotes(reply, texts, today)
-        if reply.urgency == "possible":
-            quotes = f'<details class="kf-fold"><summary>{escape(label["folded"])}</summary>{quotes}</details>'
+        if reply.choices:
+            parts.append(f'<p class="kf-meta">{escape(label["choose"])}</p>')
+        if reply.urgency == "possible" or reply.choices:
+            summary = label["folded"] if reply.urgency == "possible" else label["found"]
+            quotes = f'<details class="kf-fold"><summary>{escape(summary)}</summary>{quotes}</details>'
         parts.append(quotes)
     parts += [_banner(notice) for notice in _after(reply.notices)]
     if reply.hits:
@@ -55,14 +60,36 @@ def document_page(document: Document, span: Span | None, texts: Texts, style: st
         sections.append(f"<section>{heading}{body}</section>")
     label = texts.labels
     warning = f'<p class="kf-warning">{escape(label["unreviewed_warning"])}</p>' if document.status == "unreviewed" else ""
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(document.title)}</title><style>{style}</style></head>"
-        f'<body class="kf-page"><main class="kf-document"><p><a href="/">{escape(label["document_back"])}</a></p>'
+    return _page(
+        document.title,
+        f'<main class="kf-document"><p><a href="/">{escape(label["document_back"])}</a></p>'
         f"<h1>{escape(document.title)}</h1>"
         f'<p class="kf-meta">{escape(label["reviewed_on"])} <time>{escape(document.reviewed)}</time></p>{warning}'
-        f"{''.join(sections)}<h2>{escape(label['references'])}</h2>{_references(document.references, texts)}</main></body></html>"
+        f"{''.join(sections)}<h2>{escape(label['references'])}</h2>{_references(document.references, texts)}</main>",
+        style,
     )
+
+
+def _page(title: str, body: str, style: str) -> str:
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
+        f'<title>{escape(title)}</title><style>{style}</style></head><body class="kf-page">{body}</body></html>'
+    )
+
+
+def about_page(documents: Sequence[Document], manifest: Mapping[str, Any], claim: Mapping[str, Any] | None, texts: Texts, style: str) -> str:
+    """What the bot is, how often its answers were wrong when it was measured, and which index is in service, as a page of its own."""
+    label = texts.labels
+    about = texts.notices(("about",), next(iter(texts.regions)))[0]
+    facts = [(label["about_documents"], len(documents)), (label["about_index"], manifest["id"][:16]), (label["about_model"], manifest["encoder"]["name"])]
+    measured = []
+    if claim:
+        names = ("date", "answers", "wrong", "upper_bound", "confidence", "target")
+        measured = [(label[f"about_{name}"], claim[name]) for name in names]
+    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(str(value))}</dd>" for name, value in (*facts, *measured))
+    missing = "" if claim else f'<p class="kf-warning">{escape(label["about_unmeasured"])}</p>'
+    body = f'<p><a href="/">{escape(label["document_back"])}</a></p><h1>{escape(label["about"])}</h1>{_banner(about)}{missing}<dl>{rows}</dl>'
+    return _page(label["about"], f'<main class="kf-document">{body}</main>', style)
 
 
 def notice_html(notice: Notice) -> str:
@@ -72,6 +99,10 @@ def notice_html(notice: Notice) -> str:
 
 def _quotes(reply: Reply, texts: Texts, today: date) -> str:
     lead, *others = reply.hits
+    answers = [hit for hit in reply.hits if hit.part]
+    if answers:
+        html = "".join(_figure(hit, number, texts, today) for number, hit in enumerate(answers, 1))
+        return html + _more([hit for hit in reply.hits if not hit.part], len(answers) + 1, texts, today)
     if reply.disagreement and others:
         sides = "".join(_figure(hit, number, texts, today) for number, hit in enumerate(reply.hits[:2], 1))
         html = f'<p class="kf-meta">{escape(texts.labels["disagree"])}</p><div class="kf-sides">{sides}</div>'
@@ -103,9 +134,10 @@ def _figure(hit: Hit, number: int, texts: Texts, today: date) -> str:
     note = f'<p class="kf-note">{escape(passage.lead.interest)}</p>' if passage.lead.interest else ""
     link = _link(passage.url, label["read_source"])
     context = f"/read/{quote(passage.document_id)}?start={passage.start}&amp;end={passage.end}#passage"
+    part = f'<p class="kf-meta">{escape(label["part"])} <q>{escape(hit.part)}</q></p>' if hit.part else ""
     heading = "" if passage.heading == passage.title else f'<p class="kf-heading">{escape(passage.heading)}</p>'
     return (
-        f'<figure class="kf-quote" data-number="{number}" data-document="{escape(passage.document_id)}">{warning}{heading}'
+        f'<figure class="kf-quote" data-number="{number}" data-document="{escape(passage.document_id)}">{part}{warning}{heading}'
         f"<blockquote>{_blocks_html(passage.text, Span(0, len(passage.text)), _relative(hit), numbers)}</blockquote>"
         f'<figcaption><p class="kf-source"><span>{escape(label[passage.status])}</span> <b>{escape(passage.title)}</b>{page}</p>'
         f'<p class="kf-source"><span>{escape(label["source"])}</span> <cite>{escape(passage.source)}</cite></p>'
@@ -139,7 +171,8 @@ def _dated(reference: Reference, texts: Texts) -> str:
 
 def _banner(notice: Notice) -> str:
     lines = "".join(f"<li>{_phones(line)}</li>" for line in notice.text.splitlines())
-    language = notice.key.partition("language-")[2] or "en"
+    translated = TRANSLATED.search(notice.key)
+    language = translated.group(1) if translated else "en"
     return (
         f'<section class="kf-banner kf-level-{escape(notice.level)}" data-key="{escape(notice.key)}" lang="{language}" dir="auto">'
         f'<p class="kf-title">{_phones(notice.title)}</p><ul>{lines}</ul></section>'
@@ -234,7 +267,11 @@ def _is_late(notice: Notice) -> bool:
 def as_text(reply: Reply, texts: Texts) -> str:
     """The reply for a terminal."""
     parts = [f"{notice.title}\n{notice.text}" for notice in _before(reply.notices)]
-    parts += [f"{hit.passage.heading}\n{quote_text(hit, texts)}" for hit in reply.hits]
+    if reply.choices:
+        parts.append("\n".join([texts.labels["choose"], *(f"- {question}" for question in reply.choices)]))
+    for hit in reply.hits:
+        part = [f"{texts.labels['part']} {hit.part}"] if hit.part else []
+        parts.append("\n".join([*part, hit.passage.heading, quote_text(hit, texts)]))
     parts += [f"{notice.title}\n{notice.text}" for notice in _after(reply.notices)]
     if reply.suggestions:
         parts.append("\n".join([texts.labels["suggestions"], *(f"- {question}" for question in reply.suggestions)]))

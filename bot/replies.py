@@ -39,6 +39,10 @@ class Texts:
                     found.setdefault(piece.key, piece)
         return tuple(found.values())
 
+    def localised(self, keys: Iterable[str], language: str) -> tuple[str, ...]:
+        """The keys, each behind its translation where there is one: the person's own language first."""
+        return tuple(name for key in keys for name in (f"{key}-{language}", key) if name == key or name in self._notices)
+
     def line(self, kind: str, region: str, level: str = "info") -> Notice | None:
         """The help line of a kind for a region; None where the region has none of that kind."""
         entry = self._lines[kind].get(self.region(region))

@@ -40,15 +40,20 @@ class Settings:
         default="embedded",
         metadata={"why": "'embedded' is all-MiniLM-L6-v2 from PyPI; or any sentence-transformers model name or folder"},
     )
+    multilingual: bool = field(
+        default=False, metadata={"why": "set it with a multilingual model: other languages are then searched as they are, without the gloss"}
+    )
     region: str = field(default="US", metadata={"why": "whose help lines are shown until the user chooses: US UK CA AU EU OTHER"})
     hits: int = field(default=3, metadata={"why": "one lead passage and two folded ones: what a phone reader still opens"})
     suggestions: int = field(default=3, metadata={"why": "next questions offered; more push the answer off a phone's screen"})
-    question_weight: float = field(default=0.2, metadata={"why": "share of the question index in the dense score; benchmarks/weights.py, tuning half"})
-    lexical_weight: float = field(default=0.4, metadata={"why": "share of BM25 in the fused score; benchmarks/weights.py, tuning half"})
+    question_weight: float = field(default=0.34, metadata={"why": "share of the nearest question; benchmarks/weights.py, tuning half"})
+    questions_weight: float = field(default=0.14, metadata={"why": "share of the mean of the three nearest questions; benchmarks/weights.py, tuning half"})
+    sentence_weight: float = field(default=0.04, metadata={"why": "share of the nearest sentence; benchmarks/weights.py, tuning half"})
+    lexical_weight: float = field(default=0.24, metadata={"why": "share of BM25; benchmarks/weights.py, tuning half"})
     duplicate_similarity: float = field(
         default=0.9, metadata={"why": "two passages this close say the same: seven of the corpus's twenty closest pairs were read, and do"}
     )
-    answer_threshold: float = field(default=0.5, metadata={"why": "probability below which the bot abstains; benchmarks/weights.py, tuning half"})
+    answer_threshold: float = field(default=0.4, metadata={"why": "probability below which the bot abstains; benchmarks/weights.py, calibration questions"})
     highlight_similarity: float = field(default=0.35, metadata={"why": "a sentence below this cosine rarely answers; set by reading answers, not tuned"})
     max_message: int = field(default=20_000, metadata={"why": "characters; over ten times the longest story in our sets, and still answered at once"})
     port: int = field(default=7860, metadata={"why": "where a Hugging Face Space listens"})
@@ -66,6 +71,10 @@ class Settings:
 
 
 def _read(name: str, raw: str, default: Any) -> Any:
+    if isinstance(default, bool):
+        if raw.lower() not in ("0", "1", "false", "true"):
+            raise SettingsError(f"{PREFIX}{name.upper()}={raw!r} is neither 1 nor 0; unset it or give one")
+        return raw.lower() in ("1", "true")
     kind = Path if isinstance(default, Path) else type(default)
     try:
         return kind(raw)

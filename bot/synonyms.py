@@ -1,4 +1,4 @@
-"""What people type becomes the words the corpus uses: slang, medicine classes, words of other languages, and typos.
+"""What people type becomes the words the corpus uses: slang, medicine classes, towns, and typos.
 
     "can i mix krat w lexapro"  ->  "can i mix kratom w lexapro antidepressant ssri"
 
@@ -20,22 +20,19 @@ from rapidfuzz.distance import OSA
 TABLE = Path(__file__).with_name("synonyms.toml")
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 MARKS = re.compile(r"[\u0300-\u036f]")
-ALWAYS = frozenset({"kratom", "mitragynine", "7-oh", "fda", "thailand", "malaysia", "indonesia", "alcohol", "legal"})  # the same in every language
+IT = re.compile(r"\b(?:it|its|this stuff|the stuff|this leaf|this plant)\b", re.IGNORECASE)
+SUBJECTS = ("kratom", "krat", "7-oh", "7oh", "7 oh", "mitragynine", "hydroxymitragynine", "leaf", "pain", "pains", "ache", "opioid", "opioids")
+SHORT = 14  # words: a longer message names its subject, in some word of its own
 SHORTEST = 5  # letters: shorter words have too many neighbours to be mended
 
 
-def expand(query: str, vocabulary: Collection[str], language: str = "en") -> str:
+def expand(query: str, vocabulary: Collection[str]) -> str:
     """The query in the corpus's words. `vocabulary`: the lower-case words that the corpus knows.
 
-    A query in another language gets what the table translates of it in front: an encoder of English takes the rest for noise.
+    A short message that says "it" and names nothing means kratom: this is a page about kratom.
     """
-    table, foreign, joined = _table()
+    table, towns = _table()
     text = MARKS.sub("", unicodedata.normalize("NFKD", query))
-    extra = [english for word, english in joined.items() if word in text]
-    if language != "en":
-        words = [match.group().casefold() for match in WORD.finditer(text)]
-        known = [foreign.get(word) or table.get(word) or (word if word in ALWAYS else "") for word in words]
-        return " ".join(filter(None, ["kratom", *known, *extra, query])) if any(known) or extra else query
 
     def replaced(match: re.Match[str]) -> str:
         word = match.group().casefold()
@@ -45,24 +42,24 @@ def expand(query: str, vocabulary: Collection[str], language: str = "en") -> str
             return match.group()
         return _mended(word, vocabulary) or match.group()
 
-    return " ".join([WORD.sub(replaced, text), *extra])
+    states = [towns[match.group()] for match in _words_of(*towns).finditer(text.casefold())]
+    subject = ["kratom"] if len(text.split()) <= SHORT and IT.search(text) and not _words_of(*_names(), *SUBJECTS).search(text.casefold()) else []
+    return " ".join([WORD.sub(replaced, text), *states, *subject])
 
 
 def unmatched(query: str, shown: str) -> tuple[str, ...]:
-    """The medicines and supplements that the query names and the text `shown` does not, by that or another name."""
-    table, _, _ = _table()
-    medicines = _medicines()
+    """What the query names and the text `shown` does not, by that or another name: a medicine, people, a condition, a body part, a place."""
     text = shown.casefold()
-    gaps = []
-    for word in dict.fromkeys(match.group() for match in WORD.finditer(query)):
-        names = {word.casefold(), *table.get(word.casefold(), "").split()} & medicines
-        if word.casefold() in medicines and not any(name in text for name in names):
-            gaps.append(word)
+    gaps: dict[str, None] = {}
+    for match in _words_of(*_names()).finditer(_folded(query)):
+        names = _names()[match.group()]
+        if not _words_of(*sorted(names)).search(text):
+            gaps[match.group()] = None
     return tuple(gaps)
 
 
 def _mended(word: str, vocabulary: Collection[str]) -> str | None:
-    table, _, _ = _table()
+    table = _table()[0]
     allowed = 2 if len(word) >= 8 else 1
     found = process.extractOne(word, vocabulary, scorer=OSA.distance, score_cutoff=allowed)
     if not found or found[0][:1] != word[:1]:
@@ -71,15 +68,28 @@ def _mended(word: str, vocabulary: Collection[str]) -> str | None:
 
 
 @cache
-def _medicines() -> frozenset[str]:
-    return frozenset(tomllib.loads(TABLE.read_text("utf-8"))["medicine"])
+def _names() -> dict[str, frozenset[str]]:
+    """Every name that a question may use for something its answer must name -> all names of that thing."""
+    raw = tomllib.loads(TABLE.read_text("utf-8"))
+    names = {word: frozenset({word, *english.split()}) & (raw["medicine"].keys() | {word}) for word, english in raw["medicine"].items()}
+    for entry in (entry for kind in raw["slot"].values() for entry in kind):
+        for word in entry.split("|"):
+            names[word] = names.get(word, frozenset()) | frozenset(entry.split("|"))
+    return names
 
 
 @cache
-def _table() -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
-    """(English word -> words, word of another language -> words, piece of an unspaced script -> words)."""
+def _words_of(*phrases: str) -> re.Pattern[str]:
+    """Any of the phrases as whole words, the longest first."""
+    return re.compile(rf"\b(?:{'|'.join(map(re.escape, sorted(phrases, key=len, reverse=True)))})\b")
+
+
+def _folded(text: str) -> str:
+    return MARKS.sub("", unicodedata.normalize("NFKD", text)).casefold()
+
+
+@cache
+def _table() -> tuple[dict[str, str], dict[str, str]]:
+    """(word -> words, town -> state or country)."""
     raw = tomllib.loads(TABLE.read_text("utf-8"))
-    words = dict(raw["slang"]) | {word: f"{word} {english}" for word, english in raw["medicine"].items()}
-    foreign = {word: english for word, english in raw["language"].items() if word.isascii()}
-    joined = {MARKS.sub("", unicodedata.normalize("NFKD", word)): english for word, english in raw["language"].items() if not word.isascii()}
-    return words, foreign, joined
+    return dict(raw["slang"]) | {word: f"{word} {english}" for word, english in raw["medicine"].items()}, dict(raw["town"])

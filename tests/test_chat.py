@@ -23,7 +23,20 @@ def test_the_public_contract_of_a_reply(bot: Bot) -> None:
     assert passage.text == bot.documents[passage.document_id].text[passage.start : passage.end]
     assert reply.decision.matches and reply.decision.version
     assert reply.receipt()["pieces"]
-    assert set(reply.to_dict()) == {"action", "urgency", "notices", "hits", "decision", "query", "suggestions", "region", "disagreement", "missing", "receipt"}
+    assert set(reply.to_dict()) == {
+        "action",
+        "urgency",
+        "notices",
+        "hits",
+        "decision",
+        "query",
+        "suggestions",
+        "choices",
+        "region",
+        "disagreement",
+        "missing",
+        "receipt",
+    }
 
 
 def test_mixing_with_xanax_is_a_caution_with_a_passage_on_benzodiazepines_first(bot: Bot) -> None:
@@ -153,7 +166,7 @@ def test_suggestions_are_questions_of_the_corpus_not_yet_shown(bot: Bot) -> None
 @pytest.mark.parametrize(
     ("message", "missing"),
     [
-        ("is kratom dangerous with ashwagandha", ("ashwagandha",)),
+        ("is kratom dangerous with berberine", ("berberine",)),
         ("what is known about kratom with levothyroxine and xanax", ("levothyroxine",)),
         ("is it dangerous to mix kratom with xanax", ()),
         ("what is known about kratom with zoloft", ()),
@@ -206,3 +219,36 @@ def test_a_question_in_another_language_is_told_that_the_sources_are_english(bot
 def test_an_english_question_is_not_taken_for_another_language(bot: Bot) -> None:
     for message in ("krat + wds legs kicking", "7oh", "is kratom legal in indiana", "kratom pregnancy"):
         assert not any("language-" in notice.key for notice in bot.reply(message).notices)
+
+
+def test_several_questions_in_one_message_each_get_an_answer_with_their_own_words(bot: Bot) -> None:
+    reply = bot.reply("does kratom hurt the liver and is it legal in Vermont?")
+    parts = {hit.part: hit.passage for hit in reply.hits if hit.part}
+    assert set(parts) == {"does kratom hurt the liver", "is it legal in Vermont?"}
+    assert "liver" in parts["does kratom hurt the liver"].text and "Vermont" in parts["is it legal in Vermont?"].text
+    assert [hit.to_dict()["part"] for hit in reply.hits][:2] == list(parts)
+
+
+def test_a_question_of_several_that_nothing_answers_is_named(bot: Bot) -> None:
+    reply = bot.reply("Does kratom hurt the liver? Is it legal in Vermont? Who won the chess world cup in 1998?")
+    assert "Who won the chess world cup in 1998?" in reply.missing and len([hit for hit in reply.hits if hit.part]) == 2
+
+
+def test_where_two_subjects_answer_alike_the_person_chooses(bot: Bot) -> None:
+    choices = [bot.reply(message).choices for message in ("interactions?", "tea", "legal", "anxiety", "extract", "headache", "sleep", "tolerance")]
+    assert any(choices) and all(len(found) in (0, 2, 3, 4) for found in choices)
+    known = {question for document in bot.documents.values() for section in document.sections for question in section.questions}
+    assert all(question in known for found in choices for question in found)
+
+
+def test_an_emergency_in_another_language_is_answered_in_it_and_in_english(bot: Bot) -> None:
+    reply = bot.reply("mi hijo tomó kratom y no respira, no despierta")
+    keys = [notice.key for notice in reply.notices]
+    assert reply.urgency == "now" and keys[0].startswith("line.") and any(key.endswith("-es") for key in keys) and "notice.emergency" in " ".join(keys)
+
+
+def test_danger_stands_until_the_person_says_that_it_is_over(bot: Bot) -> None:
+    told = ["my husband took 7oh and i cant wake him"]
+    assert bot.reply("is it legal in ohio", told).urgency == "now"
+    assert bot.reply("Nobody is in danger right now", told).action == "smalltalk"
+    assert bot.reply("false alarm, hes awake now. is kratom legal in ohio", told).urgency != "now"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.chat import Bot
-from bot.chunking import context_header, cut, encoded_text, sentences
+from bot.chunking import LEANING, LIST_ITEM, context_header, cut, encoded_text, sentences
 from bot.corpus import read_corpus
 from bot.errors import CorpusError
 from bot.records import Document, Reference, Section, Span
@@ -94,3 +94,18 @@ def test_windows_line_ends_keep_their_offsets(small_corpus: Callable[..., Path])
     [text] = read_corpus(folder)
     [passage] = cut(text, words, 60)
     assert passage.text == text.text[passage.start : passage.end] == "One [@source-2020-study].\r\n\r\nTwo [@source-2020-study]."
+
+
+def test_no_passage_begins_by_pointing_at_a_sentence_that_is_not_quoted(bot: Bot) -> None:
+    assert [passage.text[:60] for passage in bot.index.passages if LEANING.match(passage.text)] == []
+
+
+def test_a_list_or_table_is_quoted_with_the_line_that_leads_into_it(bot: Bot) -> None:
+    assert [passage.text[:60] for passage in bot.index.passages if LIST_ITEM.match(passage.text)] == []
+
+
+def test_a_passage_that_would_point_back_begins_a_sentence_earlier() -> None:
+    body = "One two three four five. Six seven eight nine ten. They are eleven twelve.\n\nThese lean on the last one."
+    passages = cut(document(body), lambda text: len(text.split()), 20)
+    assert len(passages) > 1 and not any(LEANING.match(passage.text) for passage in passages[1:])
+    assert all(passage.text == body[passage.start : passage.end] for passage in passages)

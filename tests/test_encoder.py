@@ -7,17 +7,16 @@ import numpy as np
 import pytest
 
 from bot.chat import Bot
-from bot.encoder import EMBEDDED, OnnxEncoder, check_embedded_weights, model_identity
+from bot.encoder import EMBEDDED, OnnxEncoder, check_embedded_weights, embedded_folder, load_model, model_identity, put_in_tuned_layers
 from bot.errors import EncoderError
 
 TEXTS = ["is kratom safe with xanax?", "liver", "what " * 400, "héllo wörld 漢字 🌿", *(f"question {n} about " + "kratom " * n for n in range(40))]
 
 
 def test_the_exported_model_gives_the_vectors_of_sentence_transformers(bot: Bot) -> None:
-    from sentence_transformers import SentenceTransformer
-
-    _, folder, _ = model_identity(EMBEDDED)
-    expected = SentenceTransformer(str(folder), device="cpu").encode(TEXTS, normalize_embeddings=True)
+    model = load_model(embedded_folder(), EMBEDDED)
+    put_in_tuned_layers(model)
+    expected = model.encode(TEXTS, normalize_embeddings=True)
     found = bot.index.encoder.encode(TEXTS)
     assert found.shape == (len(TEXTS), 384)
     assert (found * expected).sum(axis=1).min() > 0.99999

@@ -14,7 +14,6 @@ import pytest
 from bot.chat import Bot
 from bot.corpus import read_corpus
 from bot.errors import CorpusError, IndexMissingError, IndexStaleError
-from bot.guardrails import rules_fingerprint
 from bot.index import PassageIndex, open_index
 from bot.pipeline import build, open_bot
 from bot.settings import Settings
@@ -26,7 +25,7 @@ HEART = "Kratom can make the heart beat faster [@source-2020-study]."
 
 
 def opened(settings: Settings) -> PassageIndex:
-    return open_index(settings.index, read_corpus(settings.corpus), settings.model, rules_fingerprint())
+    return open_index(settings.index, read_corpus(settings.corpus), settings.model)
 
 
 def test_nothing_built_yet_says_what_to_run(settings: Settings, small_corpus: Corpus) -> None:
@@ -95,7 +94,7 @@ def test_unchanged_text_is_not_encoded_again(settings: Settings, small_corpus: C
     }
 
 
-@pytest.mark.parametrize("name", ["passages.faiss", "questions.faiss", "sentences.npy", "trained.npz", "manifest.json"])
+@pytest.mark.parametrize("name", ["passages.faiss", "questions.faiss", "sentences.npy", "manifest.json"])
 def test_a_damaged_file_is_noticed_and_built_again(settings: Settings, small_corpus: Corpus, name: str) -> None:
     small_corpus(liver=LIVER)
     build(settings)
@@ -108,14 +107,12 @@ def test_a_damaged_file_is_noticed_and_built_again(settings: Settings, small_cor
     assert open_bot(settings).search("liver")[0].passage.text == LIVER
 
 
-def test_another_model_or_other_rules_make_the_index_stale(settings: Settings, small_corpus: Corpus, bot: Bot) -> None:
+def test_another_model_makes_the_index_stale(settings: Settings, small_corpus: Corpus, bot: Bot) -> None:
     small_corpus(liver=LIVER)
     build(settings)
     documents = read_corpus(settings.corpus)
-    with pytest.raises(IndexStaleError, match="the guardrails' rules"):
-        open_index(settings.index, documents, settings.model, "other")
     with pytest.raises(IndexStaleError, match="the model"):
-        open_index(settings.index, documents, "someone/other-model", rules_fingerprint())
+        open_index(settings.index, documents, "someone/other-model")
 
 
 def test_only_the_build_in_service_and_its_encoder_are_kept(settings: Settings, small_corpus: Corpus) -> None:

@@ -1,15 +1,14 @@
 """The only door to index/: numbers built from the corpus, never text that could be quoted.
 
     index/current.json           names the build in service; replaced in one rename, so readers never see half an index
-    index/build-<id>/            passages.faiss, questions.faiss, sentences.npy, *.keys.npy, bm25/, trained.npz (the guardrails' classifier), manifest.json
+    index/build-<id>/            passages.faiss, questions.faiss, sentences.npy, *.keys.npy, bm25/, manifest.json
     index/encoder-<identity>/    the exported encoder, shared by builds
     index/converted/             the text of files that are not Markdown, so that a receipt can be checked without converting them again
 
 Passages are cut again from corpus/ at start and compared with the manifest: what differs is named in an IndexStaleError.
 """
 
-from bot.index.building import Progress, Training, build_index
+from bot.index.building import Progress, build_index
 from bot.index.reading import Features, PassageIndex, open_index
-from bot.index.shared import Arrays
 
-__all__ = ["Arrays", "Features", "PassageIndex", "Progress", "Training", "build_index", "open_index"]
+__all__ = ["Features", "PassageIndex", "Progress", "build_index", "open_index"]

@@ -8,7 +8,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -20,14 +19,13 @@ import numpy as np
 from filelock import FileLock
 
 from bot.chunking import VERSION as CHUNKER
-from bot.chunking import encoded_text, sentences
+from bot.chunking import context_header, encoded_text, sentences
 from bot.citations import plain
 from bot.corpus import corpus_fingerprint
 from bot.encoder import Encoder, OnnxEncoder, Vectors, export_encoder, model_identity
 from bot.errors import IndexFolderError
 from bot.index.shared import (
     FORMAT,
-    Arrays,
     check_files,
     current_build,
     cut_all,
@@ -46,15 +44,7 @@ LIBRARIES = ("faiss-cpu", "bm25s", "PyStemmer", "onnxruntime", "tokenizers", "se
 Progress = Callable[[str, int, int], None]  # what is done, how many so far, of how many
 
 
-@dataclass(frozen=True, slots=True)
-class Training:
-    """What is trained with each build and kept beside the vectors: its fingerprint, and how to make its arrays."""
-
-    fingerprint: str
-    make: Callable[[Encoder], Arrays]
-
-
-def build_index(folder: Path, documents: tuple[Document, ...], model: str, training: Training, progress: Progress) -> None:
+def build_index(folder: Path, documents: tuple[Document, ...], model: str, progress: Progress) -> None:
     """Build in a temporary folder and put it in service with one rename; whatever served before serves until then."""
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
@@ -62,7 +52,7 @@ def build_index(folder: Path, documents: tuple[Document, ...], model: str, train
         encoder = OnnxEncoder(encoder_folder)
         work = Path(tempfile.mkdtemp(prefix=".building-", dir=folder))
         try:
-            manifest = _write_build(work, documents, encoder, training, progress, _known(folder, encoder_folder.name))
+            manifest = _write_build(work, documents, encoder, progress, _known(folder, encoder_folder.name))
             manifest["encoder"]["folder"] = encoder_folder.name
             write_synced(work / "manifest.json", json.dumps(manifest, indent=1))
             target = folder / f"build-{manifest['id'][:16]}-{os.getpid()}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
@@ -83,32 +73,22 @@ def _write_converted(folder: Path, documents: Iterable[Document]) -> None:
             (folder / f"{document.sha256}.txt").write_text(document.text, "utf-8", newline="")
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What the build in service already holds, made by the same encoder: vectors by the hash of their text, and what was trained."""
-
-    vectors: dict[bytes, Vectors]
-    training: str | None = None
-    trained: Arrays | None = None
-
-
-def _known(folder: Path, encoder: str) -> _Known:
-    """Unchanged text is not encoded again, unchanged examples are not trained on again."""
+def _known(folder: Path, encoder: str) -> dict[bytes, Vectors]:
+    """Vectors of the build in service by the hash of their text, where the same encoder made them: unchanged text is not encoded again."""
     try:
         build = current_build(folder)
         manifest = read_json(build / "manifest.json")
         if manifest["encoder"]["folder"] != encoder:
-            return _Known({})
+            return {}
         check_files(build, manifest)
         vectors: dict[bytes, Vectors] = {}
         for name in ("passages", "questions"):
             index = faiss.read_index(str(build / f"{name}.faiss"))
             vectors.update(zip(_keys(build, name), index.reconstruct_n(0, index.ntotal), strict=True))
         vectors.update(zip(_keys(build, "sentences"), np.load(build / "sentences.npy", allow_pickle=False), strict=True))
-        with np.load(build / "trained.npz", allow_pickle=False) as trained:
-            return _Known(vectors, manifest["training"], dict(trained))
+        return vectors
     except (IndexFolderError, KeyError, OSError, ValueError, RuntimeError):
-        return _Known({})  # nothing usable: everything is made anew
+        return {}  # nothing usable: everything is made anew
 
 
 def _keys(build: Path, name: str) -> list[bytes]:
@@ -134,31 +114,28 @@ def _exported(folder: Path, model: str, progress: Progress) -> Path:
     return target
 
 
-def _write_build(work: Path, documents: tuple[Document, ...], encoder: OnnxEncoder, training: Training, progress: Progress, known: _Known) -> dict[str, Any]:
+def _write_build(work: Path, documents: tuple[Document, ...], encoder: OnnxEncoder, progress: Progress, known: dict[bytes, Vectors]) -> dict[str, Any]:
     passages = cut_all(documents, encoder)
     if not passages:
         raise IndexFolderError("the corpus holds no passage, so there is nothing to search; add a document to corpus/")
     questions, _ = questions_of(documents, passages)
     texts = [encoded_text(passage) for passage in passages]
-    sentence_texts = [plain(passage.text[span.start : span.end]) for passage in passages for span in sentences(passage.text)]
+    sentence_texts = [
+        context_header(passage.title, passage.heading) + plain(passage.text[span.start : span.end]) for passage in passages for span in sentences(passage.text)
+    ]
     tables = {}
     for name, rows in (("passages", texts), ("questions", questions), ("sentences", sentence_texts)):
         keys = [_digest(row) for row in rows]
         np.save(work / f"{name}.keys.npy", np.array(keys, dtype="S64"), allow_pickle=False)
-        tables[name] = _encode(encoder, rows, keys, known.vectors, name, progress)
+        tables[name] = _encode(encoder, rows, keys, known, name, progress)
     _write_flat(work / "passages.faiss", tables["passages"])
     _write_flat(work / "questions.faiss", tables["questions"])
     np.save(work / "sentences.npy", tables["sentences"], allow_pickle=False)
     bm25 = bm25s.BM25(method="lucene")
     bm25.index(stems(lexical_texts(documents, passages)), show_progress=False)
     bm25.save(str(work / "bm25"), show_progress=False)
-    progress("training the guardrails", 0, 1)
-    trained = known.trained if known.trained and known.training == training.fingerprint else training.make(encoder)
-    np.savez(work / "trained.npz", allow_pickle=False, **trained)
-    progress("training the guardrails", 1, 1)
     files = {path.relative_to(work).as_posix(): sha256(path) for path in sorted(work.rglob("*")) if path.is_file()}
     manifest = _manifest(documents, passages, encoder)
-    manifest["training"] = training.fingerprint
     manifest["files"] = files
     manifest["counts"] = {"documents": len(documents), "passages": len(passages), "questions": len(questions), "sentences": len(sentence_texts)}
     manifest["id"] = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()

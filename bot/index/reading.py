@@ -19,7 +19,6 @@ from bot.errors import IndexStaleError
 from bot.index.shared import (
     CANDIDATES,
     FORMAT,
-    Arrays,
     check_files,
     current_build,
     cut_all,
@@ -44,6 +43,8 @@ class Features:
     number: int
     passage: float  # cosine of query and passage
     question: float  # best cosine of query and a question of the passage's section; that of the passage where it has none
+    questions: float  # mean of the three best of those
+    sentence: float  # best cosine of query and a sentence of the passage
     lexical: float  # BM25 as a share of what a passage holding every query word would get
     coverage: float  # share of the query's words that the passage or its section's questions hold, rare words counting more
 
@@ -65,8 +66,6 @@ class PassageIndex:
         self._sentence_rows = sentence_rows(self.passages)
         self.vocabulary = vocabulary(self.passages)
         self._bm25 = bm25s.BM25.load(str(folder / "bm25"), show_progress=False, allow_pickle=False)
-        with np.load(folder / "trained.npz", allow_pickle=False) as trained:
-            self.trained: Arrays = dict(trained)
 
     @property
     def certificate(self) -> dict[str, Any] | None:
@@ -94,12 +93,19 @@ class PassageIndex:
         numbers = set(nearest(self._passages, vector)) | set(np.argsort(-lexical)[:CANDIDATES].tolist())
         for question in nearest(self._questions, vector):
             numbers.update(self._owners.passages[question])
-        found = []
-        for number in sorted(numbers):
-            passage = float(self._passages.reconstruct(number) @ vector)
-            asked = self._question_cosine(number, vector, passage)
-            found.append(Features(number, passage, asked, float(lexical[number]), float(coverage[number])))
-        return found
+        chosen = np.array(sorted(numbers))
+        passages = self._passages.reconstruct_batch(chosen) @ vector
+        return [
+            Features(
+                number=int(number),
+                passage=float(passage),
+                **self._asked(int(number), vector, float(passage)),
+                sentence=max((cosine for _, cosine in self.sentence_cosines(int(number), vector)), default=float(passage)),
+                lexical=float(lexical[number]),
+                coverage=float(coverage[number]),
+            )
+            for number, passage in zip(chosen, passages, strict=True)
+        ]
 
     def similarity(self, number: int, other: int) -> float:
         """Cosine of two passages."""
@@ -119,12 +125,14 @@ class PassageIndex:
         """(document id, section number) that question `question` belongs to."""
         return self._owners.sections[question]
 
-    def _question_cosine(self, number: int, vector: Vectors, default: float) -> float:
+    def _asked(self, number: int, vector: Vectors, default: float) -> dict[str, float]:
+        """Cosines of the query and the questions of the passage's section: the best, and the mean of the best three."""
         passage = self.passages[number]
         rows = self._owners.ranges.get((passage.document_id, passage.section))
         if not rows:
-            return default
-        return float((self._questions.reconstruct_n(rows[0], len(rows)) @ vector).max())
+            return {"question": default, "questions": default}
+        cosines = np.sort(self._questions.reconstruct_n(rows[0], len(rows)) @ vector)
+        return {"question": float(cosines[-1]), "questions": float(cosines[-3:].mean())}
 
     def _lexical(self, query: str) -> tuple[Scores, Scores]:
         """(BM25, coverage) of every passage, each as a share of the best there could be."""
@@ -149,11 +157,8 @@ class PassageIndex:
         return float(np.log(1 + (len(self.passages) - holders + 0.5) / (holders + 0.5)))
 
 
-def open_index(folder: Path, documents: tuple[Document, ...], model: str, training: str) -> PassageIndex:
-    """The build in service. IndexMissingError when there is none, IndexStaleError naming what changed since.
-
-    `training` is the fingerprint of what was trained with the build.
-    """
+def open_index(folder: Path, documents: tuple[Document, ...], model: str) -> PassageIndex:
+    """The build in service. IndexMissingError when there is none, IndexStaleError naming what changed since."""
     build = current_build(folder)
     manifest = read_json(build / "manifest.json")
     name, _, identity = model_identity(model)
@@ -162,8 +167,6 @@ def open_index(folder: Path, documents: tuple[Document, ...], model: str, traini
         changed.append("the code that builds it")
     if manifest.get("encoder", {}).get("identity") != identity:
         changed.append(f"the model (now {name})")
-    if manifest.get("training") != training:
-        changed.append("the guardrails' rules and examples")
     if manifest.get("corpus") != corpus_fingerprint(documents):
         changed.append(_changed_documents(manifest, documents))
     if changed:

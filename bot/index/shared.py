@@ -7,15 +7,13 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import bm25s
 import faiss
-import numpy as np
-import numpy.typing as npt
 import Stemmer
 
 from bot.chunking import cut, encoded_text, sentences
@@ -26,10 +24,8 @@ from bot.records import Document, Passage, Span
 logging.getLogger("bm25s").setLevel(logging.WARNING)  # it reports each step of a build at debug level to standard error
 
 STEMMER = Stemmer.Stemmer("english")
-FORMAT = 2  # of the folder; raise it when older code could not read it
+FORMAT = 4  # of the folder; raise it when older code could not read it
 CANDIDATES = 50  # per list: ten times what is shown, so that fusion decides and not the cut; not tuned
-
-Arrays = Mapping[str, npt.NDArray[np.generic]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,228 @@
+"""Fine-tunes a copy of the embedded model to say which action a message calls for: python -m bot train-guardrails.
+
+    guardrails.jsonl ─normalised, with typing slips→ all layers ─calibrated on rows of their own→ ONNX, int8 → bot/weights/guardrails.onnx
+
+One message can be several things, and a row names the most urgent. So what a row teaches is: its own action applies, more urgent ones do
+not, and of less urgent ones nothing is known. Rules (which refusal, which caution) are learned from the rows that name one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import tempfile
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.classifier import ACTIONS, CARD, MAX_TOKENS, WEIGHTS, rows_fingerprint
+from bot.encoder import EMBEDDED_SHA256, PUBLISHED, embedded_folder, load_model
+from bot.language import with_gloss
+from bot.linear import train_linear
+from bot.messages import ORDINARY, Example, normalise
+from bot.training.slips import slipped
+
+if TYPE_CHECKING:
+    import torch
+
+EPOCHS = 4
+RATE, HEAD_RATE = 5e-5, 1e-3
+BATCH = 32
+SLIPS = 0.3  # share of rows read with one or two typing slips, drawn anew in each epoch
+THREADS = 2  # the weights differ in their last digits with another number
+HELD_OUT = 8  # every eighth group of rows calibrates and is not learned; the two rows of a contrast pair stay together
+URGENT = ("crisis", "emergency", "decline", "caution")  # most urgent first; the others exclude each other
+Array = npt.NDArray[np.float32]
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A message as the model reads it, what it teaches of each label (1 yes, 0 no, -1 nothing), and what must not be split from it."""
+
+    text: str
+    targets: tuple[int, ...]
+    group: str
+
+
+def train_guardrails(examples: Sequence[Example], report: Report) -> None:
+    """Train, calibrate, export, and write the model and its card beside the code."""
+    import torch
+
+    torch.manual_seed(7)
+    labels = (*ACTIONS, *sorted({example.rule for example in examples if example.rule}))
+    rows = [Row(normalise(with_gloss(example.text)), targets(example, labels), example.pair or example.text) for example in examples]
+    groups = {group: number for number, group in enumerate(sorted({row.group for row in rows}, key=lambda name: hashlib.sha256(name.encode()).digest()))}
+    kept = [row for row in rows if groups[row.group] % HELD_OUT]
+    held = [row for row in rows if not groups[row.group] % HELD_OUT]
+    trainer = _Trainer(len(labels))
+    torch.set_num_threads(THREADS)
+    trainer.run(kept, report)
+    logits = trainer.logits([row.text for row in held])
+    scales = calibrate(logits, np.array([row.targets for row in held]))
+    trainer.export(WEIGHTS)
+    plain = [example for example in examples if example.action != ORDINARY]
+    train_linear([with_gloss(example.text) for example in plain], [example.action for example in plain])
+    danger = (1 / (1 + np.exp(-(logits[:, :2] * scales[:2, 0] + scales[:2, 1])))).max(axis=1)
+    card = {
+        "base_sha256": EMBEDDED_SHA256,
+        "weights_sha256": hashlib.sha256(WEIGHTS.read_bytes()).hexdigest(),
+        "data_sha256": rows_fingerprint(examples),
+        "labels": list(labels),
+        "scales": scales.round(4).tolist(),
+        "rows": len(kept),
+        "calibration_rows": len(held),
+        "calibration": _scores(danger, held),
+        "epochs": EPOCHS,
+        "rate": RATE,
+    }
+    CARD.write_text(json.dumps(card, indent=1) + "\n", "utf-8")
+    report(json.dumps(card["calibration"]))
+
+
+def targets(example: Example, labels: Sequence[str]) -> tuple[int, ...]:
+    """What a row teaches of each label: 1 it applies, 0 it does not, -1 nothing is known."""
+    if example.action == ORDINARY:
+        return tuple(0 if label in ("crisis", "emergency", "decline", "abstain", "smalltalk") else -1 for label in labels)
+    urgency = URGENT.index(example.action) if example.action in URGENT else len(URGENT)
+    values = []
+    for label in labels:
+        if label in URGENT:
+            place = URGENT.index(label)
+            values.append(1 if place == urgency else 0 if place < urgency else -1)
+        elif label in ACTIONS:
+            values.append(int(label == example.action))
+        elif example.rule:
+            values.append(int(label == example.rule))
+        else:
+            values.append(0 if example.action not in URGENT else -1)
+    return tuple(values)
+
+
+def calibrate(logits: Array, known: npt.NDArray[np.int64]) -> Array:
+    """Platt scaling on held-out rows: for each label (slope, intercept), shape (labels, 2); (1, 0) where too few rows tell."""
+    from sklearn.linear_model import LogisticRegression
+
+    scales = np.tile(np.array([1.0, 0.0], dtype=np.float32), (known.shape[1], 1))
+    for label in range(known.shape[1]):
+        told = known[:, label] >= 0
+        if min((known[told, label] == 1).sum(), (known[told, label] == 0).sum()) >= 20:
+            model = LogisticRegression().fit(logits[told, label : label + 1], known[told, label])
+            scales[label] = model.coef_[0, 0], model.intercept_[0]
+    return scales
+
+
+class _Trainer:
+    """The model while it learns."""
+
+    def __init__(self, labels: int) -> None:
+        import torch
+
+        loaded: Any = load_model(embedded_folder(), PUBLISHED)
+        self._tokenizer = loaded.tokenizer
+        self._bert: Any = loaded[0].auto_model
+        for weight in self._bert.embeddings.parameters():
+            weight.requires_grad = False
+        self._head = torch.nn.Linear(self._bert.config.hidden_size, labels)
+
+    def run(self, rows: Sequence[Row], report: Report) -> None:
+        """Batches of similar length in random order, with typing slips."""
+        import torch
+
+        chance = random.Random(7)  # noqa: S311  # shuffles training data
+        layers = [weight for weight in self._bert.parameters() if weight.requires_grad]
+        optimiser = torch.optim.AdamW([{"params": layers, "lr": RATE}, {"params": self._head.parameters(), "lr": HEAD_RATE}], weight_decay=0.01)
+        steps = EPOCHS * ((len(rows) + BATCH - 1) // BATCH)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, [RATE, HEAD_RATE], total_steps=steps + 1, pct_start=0.1)
+        done = 0
+        for _ in range(EPOCHS):
+            self._bert.train()
+            for batch in _batches(rows, chance):
+                texts = [slipped(row.text, chance, chance.choice((1, 1, 2))) if chance.random() < SLIPS else row.text for row in batch]
+                loss = self._loss(self._forward(texts), torch.tensor([row.targets for row in batch]))
+                optimiser.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]  # torch types it so
+                torch.nn.utils.clip_grad_norm_(layers, 1.0)
+                optimiser.step()
+                schedule.step()
+                done += 1
+                if done % 50 == 0:
+                    report(f"step {done} of {steps}, loss {loss.item():.3f}")
+
+    def logits(self, texts: Sequence[str]) -> Array:
+        """Logits of each text, shape (texts, labels)."""
+        import torch
+
+        self._bert.eval()
+        with torch.no_grad():
+            rows = [self._forward(texts[start : start + BATCH]).numpy() for start in range(0, len(texts), BATCH)]
+        return np.concatenate(rows).astype(np.float32)
+
+    def export(self, target: Path) -> None:
+        """Write the model as ONNX with 8-bit weights."""
+        import torch
+        from onnxruntime.quantization import QuantType, quantize_dynamic
+
+        bert, head = self._bert.eval(), self._head
+
+        class Graph(torch.nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.bert, self.head = bert, head
+
+            def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+                states = self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+                mask = attention_mask.unsqueeze(-1).to(states.dtype)
+                logits: torch.Tensor = self.head((states * mask).sum(1) / mask.sum(1))
+                return logits
+
+        given = self._tokenizer(["one text", "another, longer text"], padding=True, return_tensors="pt")
+        rows, columns = torch.export.Dim("rows", min=1, max=4096), torch.export.Dim("columns", min=2, max=MAX_TOKENS)
+        names = ["input_ids", "attention_mask"]
+        target.parent.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory() as folder, torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of its own internals
+            whole = Path(folder) / "whole.onnx"
+            shapes = {name: {0: rows, 1: columns} for name in names}
+            example = tuple(given[name] for name in names)
+            torch.onnx.export(Graph().eval(), example, str(whole), input_names=names, dynamic_shapes=shapes, dynamo=True, external_data=False, verbose=False)
+            quantize_dynamic(whole, target, weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul", "Gather", "Gemm"], per_channel=True)
+        self._tokenizer.backend_tokenizer.save(str(target.with_name("tokenizer.json")))
+
+    def _forward(self, texts: Sequence[str]) -> torch.Tensor:
+        given = self._tokenizer(list(texts), padding=True, truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
+        states, mask = self._bert(**given).last_hidden_state, given["attention_mask"].unsqueeze(-1).float()
+        logits: torch.Tensor = self._head((states * mask).sum(1) / mask.sum(1))
+        return logits
+
+    @staticmethod
+    def _loss(logits: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        losses = torch.nn.functional.binary_cross_entropy_with_logits(logits, known.clamp(min=0).float(), reduction="none")
+        told = (known >= 0).float()
+        loss: torch.Tensor = (losses * told).sum() / told.sum()
+        return loss
+
+
+def _batches(rows: Sequence[Row], chance: random.Random) -> list[list[Row]]:
+    """Batches of rows of similar length, in random order: little padding, and no epoch like the one before."""
+    ordered = sorted(rows, key=lambda row: len(row.text) + 40 * chance.random())
+    batches = [ordered[start : start + BATCH] for start in range(0, len(ordered), BATCH)]
+    return chance.sample(batches, len(batches))
+
+
+def _scores(danger: Array, held: Sequence[Row]) -> dict[str, float]:
+    """Recall and false alarms for danger to life on the calibration rows, at a few thresholds."""
+    truth = np.array([max(row.targets[:2]) == 1 for row in held])
+    table = {}
+    for threshold in (0.1, 0.3, 0.5, 0.7, 0.9):
+        table[f"recall at {threshold}"] = round(float((danger[truth] >= threshold).mean()), 3)
+        table[f"false alarms at {threshold}"] = round(float((danger[~truth] >= threshold).mean()), 3)
+    return table
