@@ -176,7 +176,8 @@ class Bot:
             return _Shown(suggestions=self._suggestions(query, found, ()))
         hits, unanswered = self._parts(text, earlier, decision, signals, found)
         hits, disagreement = two_sides(balanced(hits, self.claims, self.index.passages), found.hits, self.claims)
-        missing = (*self._missing(query, hits[0]), *unanswered)
+        leads = [hit for hit in hits if hit.part] or [hits[0]]
+        missing = (*self._missing(query, leads), *unanswered)
         return _Shown(hits, self._suggestions(query, found, hits), self._choices(hits, found), missing, disagreement)
 
     def _parts(self, text: str, earlier: Sequence[str], decision: Decision, signals: Signals, found: Found) -> tuple[tuple[Hit, ...], tuple[str, ...]]:
@@ -195,11 +196,13 @@ class Bot:
         rest = [hit for hit in found.hits if not any(_same_section(hit, other) for other in shown)]
         return (*shown, *rest[: max(self.settings.hits - len(shown), 0)]), tuple(unanswered)
 
-    def _missing(self, query: str, hit: Hit) -> tuple[str, ...]:
-        """What the query names and the first passage, its heading and its questions do not."""
-        passage = hit.passage
-        section = self.documents[passage.document_id].sections[passage.section]
-        return unmatched(query, " ".join([passage.title, section.heading, *section.questions, passage.text]))
+    def _missing(self, query: str, leads: Sequence[Hit]) -> tuple[str, ...]:
+        """What the query names and the passages that answer it, their headings and their questions do not."""
+        shown = []
+        for passage in (hit.passage for hit in leads):
+            section = self.documents[passage.document_id].sections[passage.section]
+            shown += [passage.title, section.heading, *section.questions, passage.text]
+        return unmatched(query, " ".join(shown))
 
     def _choices(self, hits: Sequence[Hit], found: Found) -> tuple[str, ...]:
         """A question for each of the subjects that answer alike, at most four; none where one leads or the message asks several things."""

@@ -21,6 +21,7 @@ TABLE = Path(__file__).with_name("synonyms.toml")
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 MARKS = re.compile(r"[\u0300-\u036f]")
 IT = re.compile(r"\b(?:it|its|this stuff|the stuff|this leaf|this plant)\b", re.IGNORECASE)
+TAKING_IT = re.compile(r"\b(?:tak|us|mix|combin|drink|quit|stopp?)(?:e|es|ing|s)? it\b|\bit with\b", re.IGNORECASE)
 SUBJECTS = ("kratom", "krat", "7-oh", "7oh", "7 oh", "mitragynine", "hydroxymitragynine", "leaf", "pain", "pains", "ache", "opioid", "opioids")
 SHORT = 14  # words: a longer message names its subject, in some word of its own
 SHORTEST = 5  # letters: shorter words have too many neighbours to be mended
@@ -43,8 +44,14 @@ def expand(query: str, vocabulary: Collection[str]) -> str:
         return _mended(word, vocabulary) or match.group()
 
     states = [towns[match.group()] for match in _words_of(*towns).finditer(text.casefold())]
-    subject = ["kratom"] if len(text.split()) <= SHORT and IT.search(text) and not _words_of(*_names(), *SUBJECTS).search(text.casefold()) else []
-    return " ".join([WORD.sub(replaced, text), *states, *subject])
+    return " ".join([WORD.sub(replaced, text), *states, *(["kratom"] if _means_kratom(text) else [])])
+
+
+def _means_kratom(text: str) -> bool:
+    """Whether a short message says "it" of kratom: it names nothing else, or it asks about taking it."""
+    if len(text.split()) > SHORT or not IT.search(text) or _words_of(*SUBJECTS).search(text.casefold()):
+        return False
+    return bool(TAKING_IT.search(text)) or not _words_of(*_names()).search(text.casefold())
 
 
 def unmatched(query: str, shown: str) -> tuple[str, ...]:

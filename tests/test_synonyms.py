@@ -27,6 +27,7 @@ def test_what_people_type_becomes_the_words_of_the_corpus(query: str, expected: 
 
 def test_a_town_brings_its_state_and_a_bare_it_means_kratom() -> None:
     assert expand("is it legal in san diego", WORDS).endswith("california kratom")
+    assert expand("can i take it with zoloft", WORDS).endswith("kratom")
     assert expand("does it hurt the liver", WORDS) == "does it hurt the liver"  # a body part is subject enough
     assert expand("my back pain is back, what helps it", WORDS) == "my back pain is back, what helps it"
 
