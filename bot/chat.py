@@ -80,8 +80,9 @@ class Bot:
         if not text.strip():
             return self._fixed(("empty",), self._guardrails.decide(""), "", region)
         query = query_for(text, earlier)
-        reading = self._read(text, earlier, query)
-        decision = self._guardrails.decide(text, earlier, query, reading)
+        standing = self._guardrails.since_over(earlier)
+        reading = self._read(text, standing, query)
+        decision = self._guardrails.decide(text, standing, query, reading)
         if decision.action in (*DANGER, "abstain", "smalltalk"):
             return self._fixed(self.texts.localised((*_check(decision), *decision.replies), language_of(text)), decision, query, region)
         try:
@@ -124,8 +125,8 @@ class Bot:
 
     def decide(self, message: str, history: Sequence[str] = ()) -> Decision:
         """What the guardrails make of a message after the earlier user messages: all three nets."""
-        query = query_for(message, history)
-        return self._guardrails.decide(message, history, query, self._read(message, history, query))
+        query, standing = query_for(message, history), self._guardrails.since_over(history)
+        return self._guardrails.decide(message, standing, query, self._read(message, standing, query))
 
     def confidence(self, message: str) -> float:
         """How probable it is that the first passages answer the message, 0 to 1; below the setting's threshold the bot abstains."""
@@ -167,7 +168,7 @@ class Bot:
         if decision.action != "decline":
             return found
         free = tuple(hit for hit in found.hits if not AMOUNT.search(hit.passage.text))
-        return replace(found, hits=free)
+        return replace(found, hits=free, tied=())
 
     def _answer(self, text: str, query: str, earlier: Sequence[str], decision: Decision, signals: Signals) -> _Shown:
         """What is shown of the passages: nothing unless one probably answers."""
@@ -175,7 +176,9 @@ class Bot:
         if not found.hits or found.confidence < self.settings.answer_threshold:
             return _Shown(suggestions=self._suggestions(query, found, ()))
         hits, unanswered = self._parts(text, earlier, decision, signals, found)
-        hits, disagreement = two_sides(balanced(hits, self.claims, self.index.passages), found.hits, self.claims)
+        hits, disagreement = balanced(hits, self.claims, self.index.passages), None
+        if not any(hit.part for hit in hits):
+            hits, disagreement = two_sides(hits, found.hits, self.claims)
         leads = [hit for hit in hits if hit.part] or [hits[0]]
         missing = (*self._missing(query, leads), *unanswered)
         return _Shown(hits, self._suggestions(query, found, hits), self._choices(hits, found), missing, disagreement)
@@ -192,7 +195,7 @@ class Bot:
             elif not any(_same_section(own.hits[0], hit) for hit in shown):
                 shown.append(replace(own.hits[0], part=part))
         if len(shown) < 2:
-            return found.hits[: self.settings.hits], ()
+            return found.hits[: self.settings.hits], tuple(unanswered) if shown else ()
         rest = [hit for hit in found.hits if not any(_same_section(hit, other) for other in shown)]
         return (*shown, *rest[: max(self.settings.hits - len(shown), 0)]), tuple(unanswered)
 
@@ -209,7 +212,9 @@ class Bot:
         if hits[0].part or not found.tied:
             return ()
         sections = [self.documents[hit.passage.document_id].sections[hit.passage.section] for hit in found.tied]
-        return tuple(section.questions[0] for section in sections if section.questions)[:MAX_CHOICES]
+        questions = [section.questions[0] for section in sections if section.questions]
+        fit = [question for question in questions if self._guardrails.decide(question).action in ("answer", "caution")]
+        return tuple(fit[:MAX_CHOICES]) if len(fit) > 1 else ()
 
     def _suggestions(self, query: str, found: Found, shown: Sequence[Hit]) -> tuple[str, ...]:
         """First questions of the sections nearest to the query that were not shown, one a document, none that would be declined."""

@@ -31,7 +31,7 @@ def parts(message: str) -> tuple[str, ...]:
     """The questions of a message, verbatim and in order, each with the story that leads up to it; one for a message that asks one thing."""
     pieces: list[str] = []
     for sentence in re.findall(r"[^?]+\?*", message):
-        if "?" not in sentence and pieces:
+        if "?" not in sentence and pieces and not ASKING.search(sentence.strip()):
             continue  # what follows the last question asks nothing
         pieces += _joined(sentence.strip())
     asked = [piece for piece in pieces if len(piece.split()) > 1]

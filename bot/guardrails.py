@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -126,30 +126,41 @@ class Guardrails:
         made of it, where there is one; without it the patterns decide alone.
         """
         fired, lowered = self._judge(message)
+        if reading:
+            reading = replace(reading, context=max(reading.context, reading.alone, key=_danger_of))  # calm messages before it hide no danger
         if query is not None and query != message:
             known = {match.rule for match in (*fired, *lowered)}
             fired += [match for match in self._judge(query)[0] if match.action not in (*DANGER, "smalltalk") and match.rule not in known]
         if any(match.rule == ALL_CLEAR for match in fired):
             return self._combine(fired, lowered)
         if not self.over.search(normalise(message)):
-            fired += self._still_standing(message, history, reading)
-        elif reading:
-            reading = replace(reading, context=reading.alone)
+            fired += self._still_standing(message, history, reading, {match.rule for match in (*fired, *lowered)})
         if reading:
             fired, doubted = self._weighed(fired, reading)
             fired += self._scored(reading, lowered)
             lowered += doubted
         return self._combine(fired, lowered)
 
-    def _still_standing(self, message: str, history: Sequence[str], reading: Reading | None) -> list[Match]:
-        """Danger told in an earlier message, or only in the last two read together."""
-        found = [replace(match, net="history") for earlier in history[-HISTORY:] for match in self._judge(earlier)[0] if match.action in DANGER]
+    def since_over(self, history: Sequence[str]) -> tuple[str, ...]:
+        """The earlier messages behind the last one that said that a danger is over."""
+        ends = [place for place, earlier in enumerate(history) if self.over.search(normalise(earlier))]
+        return tuple(history[ends[-1] + 1 :] if ends else history)
+
+    def _still_standing(self, message: str, history: Sequence[str], reading: Reading | None, known: Collection[str]) -> list[Match]:
+        """Danger told in an earlier message, or only in the last two read together; `known`: rules that the message itself has met."""
+        found: list[Match] = []
+        recent = history[-HISTORY:]
+        for earlier, scores in zip(recent, reading.earlier if reading else [None] * len(recent), strict=True):
+            limits = self.limits[reading.net] if reading else None
+            danger = _danger_of(scores) if scores is not None else 1.0
+            if limits is None or danger >= limits.doubt:
+                found += [replace(match, net="history") for match in self._judge(earlier)[0] if match.action in DANGER]
+            if reading and scores is not None and limits and danger >= limits.stands:
+                found += [replace(match, net="history", urgency="now") for match in self._danger(reading.net, scores)]
         if history and not found:
             joined = self._judge(f"{history[-1]} . {message}")[0]
-            found += [replace(match, net="joined") for match in joined if match.action in DANGER]
-        for scores in reading.earlier if reading else ():
-            if reading and _danger_of(scores) >= self.limits[reading.net].stands:
-                found += [replace(match, net="history", urgency="now") for match in self._danger(reading.net, scores)]
+            known = {*known, *(match.rule for matches in self._judge(history[-1]) for match in matches)}  # what one of them says alone is judged alone
+            found += [replace(match, net="joined") for match in joined if match.action in DANGER and match.rule not in known]
         return found
 
     def _weighed(self, fired: Sequence[Match], reading: Reading) -> tuple[list[Match], list[Match]]:
@@ -192,7 +203,7 @@ class Guardrails:
     def _scored(self, reading: Reading, lowered: Sequence[Match]) -> list[Match]:
         """What the third net adds: danger (a check, or the full text when sure), and each other action that it is sure of, with its rule."""
         matches = self._danger(reading.net, reading.context)
-        if lowered:
+        if lowered and _danger_of(reading.context) < self.limits[reading.net].stands:
             matches = [replace(match, urgency="possible") for match in matches]
         for name, sure in self.limits[reading.net].alone.items():
             share = reading.query.get(name, 0.0)

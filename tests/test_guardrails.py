@@ -123,15 +123,41 @@ def test_a_refusal_that_the_classifier_does_not_believe_is_dropped_and_one_it_is
     assert sure.action == "decline" and sure.replies == ("decline-source",)
 
 
+def test_calm_messages_before_it_hide_no_danger(bot: Bot) -> None:
+    calm = ["what is kratom", "are there any studies on kratom and pain in general"]
+    for message in ("i cant breathe", "my son ate some capsules", "she took 30 and has a seizure", "no puedo respirar tome kratom"):
+        assert bot.decide(message, calm).urgency != "none", message
+
+
+@pytest.mark.parametrize("message", ["we called 911, what do i do while waiting", "the paramedics are not here yet what now", "ambulance is late"])
+def test_help_on_its_way_does_not_end_the_danger(bot: Bot, message: str) -> None:
+    assert bot.decide(message, ["my dad is unconscious after kratom"]).urgency == "now"
+
+
+def test_a_danger_that_was_over_does_not_come_back(bot: Bot) -> None:
+    assert bot.decide("is kratom legal in ohio", ["my dad is unconscious", "Nobody is in danger right now"]).urgency == "none"
+
+
+def test_what_a_person_takes_now_is_not_hidden_by_what_was_long_ago(bot: Bot) -> None:
+    message = "used to take kratom. a few years ago my friend died from overdose. I just swallowed the whole bag"
+    assert bot.decide(message).urgency == "now"
+
+
+def test_an_earlier_message_that_was_no_danger_is_none_later(bot: Bot) -> None:
+    told = "I had a seizure as a child, none since. What's reported about kratom and seizures?"
+    assert bot.decide("is kratom legal in ohio", [told]).urgency == "none"
+
+
 def test_danger_that_only_the_classifier_saw_earlier_still_stands_until_it_is_over() -> None:
     read = reading({}, {}, {"emergency": 0.99})
+    assert RAILS.since_over(["a", "false alarm", "b"]) == ("b",)
     assert RAILS.decide("is it legal in ohio", ["an unremarkable sentence"], reading=read).urgency == "now"
     assert RAILS.decide("false alarm, he is awake now. is it legal in ohio", ["an unremarkable sentence"], reading=read).urgency == "none"
 
 
-def test_a_sure_classifier_does_not_overrule_a_context_that_lowered_a_rule() -> None:
+def test_an_unsure_classifier_does_not_overrule_a_context_that_lowered_a_rule() -> None:
     assert (
-        RAILS.decide("Does kratom cause seizures, what do studies say of patients who had a seizure?", reading=reading({"emergency": 0.95})).urgency
+        RAILS.decide("Does kratom cause seizures, what do studies say of patients who had a seizure?", reading=reading({"emergency": 0.6})).urgency
         == "possible"
     )
 
