@@ -23,9 +23,7 @@ def report_markdown(halves: dict[str, list[Outcome]], claim: dict[str, Any]) -> 
     lines = ["# Evaluation", "", f"Made by `python -m bot evaluate` on {claim['date']} for index {claim['index'][:12]}.", ""]
     lines += _table("figure", list(columns), names, lambda name, column: columns[column].get(name, ""))
     for title, key in (("style", _style), ("topic", _topic)):
-        groups = sorted({key(one) for one in halves["test"]})
-        by_group = {group: figures([one for one in halves["test"] if key(one) == group]) for group in groups}
-        lines += ["", f"## The test half by {title}", "", *_table(title, SHOWN, groups, lambda row, name, table=by_group: table[row].get(name, ""))]  # type: ignore[misc]  # mypy cannot type a default that binds the loop's table
+        lines += ["", f"## The test half by {title}", "", *_by_group(title, halves["test"], key)]
     lines += ["", *(f"![{text}]({name})" for name, text in PLOTS.items()), "", "## Abstention certificate", ""]
     lines += [f"- {name.replace('_', ' ')}: {value}" for name, value in claim.items() if name not in ("corpus", "index")]
     lines += [
@@ -74,6 +72,12 @@ def _draw_abstention(axes: Any, outcomes: Sequence[Outcome], threshold: float) -
     axes.set_xlabel("threshold on the confidence of the first passage")
     axes.set_ylabel("share")
     axes.legend(loc="lower center")
+
+
+def _by_group(title: str, outcomes: Sequence[Outcome], key: Callable[[Outcome], str]) -> list[str]:
+    groups = sorted({key(one) for one in outcomes})
+    by_group = {group: figures([one for one in outcomes if key(one) == group]) for group in groups}
+    return _table(title, SHOWN, groups, lambda group, name: by_group[group].get(name, ""))
 
 
 def _style(outcome: Outcome) -> str:

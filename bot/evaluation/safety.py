@@ -14,6 +14,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from bot.chat import Bot
@@ -153,8 +154,8 @@ def _noise(bot: Bot, cases: Sequence[Case]) -> Iterator[str]:
 
 def _cost(bot: Bot, cases: Sequence[Case]) -> str:
     calm = [case for case in cases if case.action in ("answer", "caution")][:100]
-    guard = statistics.median(_milliseconds(lambda case=case: bot.decide(case.message, case.history)) for case in calm)  # type: ignore[misc]  # as above
-    whole = statistics.median(_milliseconds(lambda case=case: bot.reply(case.message, case.history)) for case in calm)  # type: ignore[misc]  # as above
+    guard = statistics.median(_milliseconds(partial(bot.decide, case.message, case.history)) for case in calm)
+    whole = statistics.median(_milliseconds(partial(bot.reply, case.message, case.history)) for case in calm)
     return f"The guardrails take {guard / whole:.0%} of a reply's time (median over {len(calm)} messages: {guard:.1f} of {whole:.1f} ms on this machine)."
 
 
