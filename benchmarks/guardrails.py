@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 from bot.classifier import Classifier
-from bot.dialogue import query_for
+from bot.dialogue import Turn, resolve
 from bot.evaluation.figures import share
 from bot.evaluation.safety import Case, read_cases
 from bot.guardrails import DANGER, HISTORY, Reading, load_guardrails
@@ -28,7 +29,7 @@ Read = Callable[[str], dict[str, float]]
 def decide(case: Case, net: str, read: Read | None, *, patterns: bool) -> Decision:
     """The decision on a case with the given nets."""
     rails = load_guardrails()
-    query = query_for(case.message, case.history)
+    query = resolve(case.message, Turn(case.history[-1]) if case.history else None).text
     reading = None
     if read:
         reading = Reading(
@@ -36,7 +37,7 @@ def decide(case: Case, net: str, read: Read | None, *, patterns: bool) -> Decisi
         )
     if patterns:
         return rails.decide(case.message, case.history, query, reading)
-    return rails.decide("", (), "", reading)
+    return rails.decide("", (), "", replace(reading, earlier=()) if reading else None)
 
 
 def row(name: str, cases: list[Case], decisions: list[Decision]) -> str:

@@ -118,12 +118,23 @@ def _audit(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from bot.evaluation import certificate, changes, evaluate, figures, first_passages, read_questions, report_markdown, safety_markdown, write_plots
+    from bot.evaluation import (
+        certificate,
+        changes,
+        conversations_markdown,
+        evaluate,
+        figures,
+        first_passages,
+        read_questions,
+        report_markdown,
+        safety_markdown,
+        write_plots,
+    )
     from bot.pipeline import open_bot
 
     bot = open_bot(progress=progress_bar())
-    if options.part == "guardrails":
-        report = safety_markdown(bot, options.half)
+    if options.part != "retrieval":
+        report = safety_markdown(bot, options.half) if options.part == "guardrails" else conversations_markdown(bot, options.half)
         if options.report:
             options.report.write_text(report, "utf-8")
         _say(report)
@@ -231,8 +242,8 @@ def _parser() -> argparse.ArgumentParser:
     audit.set_defaults(run=_audit)
 
     evaluate = commands.add_parser("evaluate", help="ask the golden questions; keeps the abstention certificate in index/")
-    evaluate.add_argument("part", nargs="?", choices=("retrieval", "guardrails"), default="retrieval", help="what is measured (retrieval)")
-    evaluate.add_argument("--half", choices=("tune", "test"), default="test", help="of the messages: which half (test)")
+    evaluate.add_argument("part", nargs="?", choices=("retrieval", "guardrails", "conversations"), default="retrieval", help="what is measured (retrieval)")
+    evaluate.add_argument("--half", choices=("tune", "test"), default="test", help="of the messages or conversations: which half (test)")
     evaluate.add_argument("--report", type=Path, metavar="FILE", help="also write the report here (docs/evaluation.md)")
     evaluate.add_argument("--answers", type=Path, metavar="FILE", help="keep the first passage of each question, for a later --against")
     evaluate.add_argument("--against", type=Path, metavar="FILE", help="list the questions whose first passage changed since --answers wrote FILE")

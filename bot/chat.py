@@ -10,11 +10,12 @@ import logging
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from bot.balance import balanced, two_sides
-from bot.classifier import Classifier
-from bot.dialogue import parts, query_for
+from bot.classifier import Classifier, Remembered
+from bot.dialogue import Query, Turn, answer_to_check, leans, may_pick, parts, resolve
 from bot.errors import EncoderError, InputError
 from bot.guardrails import DANGER, HISTORY, Reading, load_guardrails
 from bot.index import PassageIndex
@@ -37,6 +38,8 @@ AMOUNT = re.compile(
 )
 POOL = 4  # times as many passages are found as are shown: for what a refusal must leave out, and for the other side of a claim
 MAX_CHOICES = 4  # buttons that fit a phone without scrolling
+TURNS = 6  # earlier messages from which the subject of a follow-up is taken
+REMEMBERED = 2048  # readings of the classifier kept in memory, without their text; the answer is the same without
 MAX_HISTORY = 50  # earlier messages read; the guardrails and the dialogue look at the last few only
 
 
@@ -61,7 +64,9 @@ class Bot:
         self.texts = load_texts()
         self.texts.region(settings.region)
         self._guardrails = load_guardrails()
-        self._classifier = self._load_classifier()
+        self._net, classify = self._load_classifier()
+        self._classify = Remembered(classify, REMEMBERED)
+        self._offered = lru_cache(None)(self._may_be_offered)  # as many as the corpus has sections
 
     @property
     def documents(self) -> dict[str, Document]:
@@ -78,19 +83,21 @@ class Bot:
         text, cut = self._message(message)
         earlier = user_messages(history)
         if not text.strip():
-            return self._fixed(("empty",), self._guardrails.decide(""), "", region)
-        query = query_for(text, earlier)
-        standing = self._guardrails.since_over(earlier)
+            return self._fixed(("empty",), self._guardrails.decide(""), Query(""), region)
+        text = self._as_button(text, earlier)
+        asked = self.query_for(text, earlier)
+        query, standing = asked.text, self._guardrails.since_over(earlier, text)
         reading = self._read(text, standing, query)
-        decision = self._guardrails.decide(text, standing, query, reading)
+        decision = self._on_subject(self._guardrails.decide(text, standing, query, reading), text, earlier)
         if decision.action in (*DANGER, "abstain", "smalltalk"):
-            return self._fixed(self.texts.localised((*_check(decision), *decision.replies), language_of(text)), decision, query, region)
+            asked = Query(text) if decision.action == "smalltalk" else asked
+            return self._fixed(self.texts.localised((*_check(decision), *decision.replies), language_of(text)), decision, asked, region)
         try:
             shown = self._answer(text, query, earlier, decision, _signals(reading))
         except Exception:  # a broken index must never hide a fixed text
             log.exception("the search failed")
-            return self._fixed((*_check(decision), *decision.replies, "unavailable"), decision, query, region)
-        return self._answered(decision, query, region, shown, extra=("too-long",) if cut else ())
+            return self._fixed((*_check(decision), *decision.replies, "unavailable"), decision, asked, region)
+        return self._answered(decision, asked, region, shown, extra=("too-long",) if cut else ())
 
     def search(
         self,
@@ -125,12 +132,52 @@ class Bot:
 
     def decide(self, message: str, history: Sequence[str] = ()) -> Decision:
         """What the guardrails make of a message after the earlier user messages: all three nets."""
-        query, standing = query_for(message, history), self._guardrails.since_over(history)
+        query, standing = self.query_for(message, history).text, self._guardrails.since_over(history, message)
         return self._guardrails.decide(message, standing, query, self._read(message, standing, query))
+
+    def query_for(self, message: str, history: Sequence[str] = ()) -> Query:
+        """What is searched for the message after the earlier user messages, and what of it they bring. The same for the same input."""
+        recent = [text for text in history[-TURNS:] if text.strip()]
+        choices = self.reply(recent[-1], recent[:-1]).choices if recent and may_pick(message) else ()
+        leaning = self._leaning(message) if recent else None
+        if not recent or not (choices or leans(message, leaning)):
+            return resolve(message, None)
+        return resolve(message, Turn(self._subject(recent), choices), leaning)
 
     def confidence(self, message: str) -> float:
         """How probable it is that the first passages answer the message, 0 to 1; below the setting's threshold the bot abstains."""
         return retrieve(self.index, message, self.settings, 1, signals=self.signals(message)).confidence
+
+    def _subject(self, messages: Sequence[str]) -> str:
+        """The question that the last of the messages asked, with what it put in place; of the one before it where it asked nothing; "" for none."""
+        for place in range(len(messages) - 1, -1, -1):
+            if self._guardrails.decide(messages[place]).action not in (*DANGER, "smalltalk"):
+                query = self.query_for(messages[place], messages[:place])
+                return query.carried or query.text
+        return ""
+
+    def _as_button(self, text: str, earlier: Sequence[str]) -> str:
+        """A "yes" or "no" to the check ("is someone in danger right now?") as the button that says so; any other message as it is."""
+        said = answer_to_check(text)
+        if said is None or not earlier or self.decide(earlier[-1], earlier[:-1]).urgency != "possible":
+            return text
+        return self.texts.labels["in_danger" if said else "not_in_danger"]
+
+    def _on_subject(self, decision: Decision, text: str, earlier: Sequence[str]) -> Decision:
+        """The decision on those of several questions that are on our subject, where one that is not made the whole look so."""
+        asked = parts(text)
+        if decision.action != "abstain" or len(asked) == 1:
+            return decision
+        own = [part for part in asked if self.decide(part, earlier).action != "abstain"]
+        return self.decide(" ".join(own), earlier) if own else decision
+
+    def _leaning(self, message: str) -> float | None:
+        """How probable the classifier holds it that the message leans on what came before; None where it cannot tell."""
+        try:
+            return self._classify(with_gloss(message)).get("follow-up")
+        except Exception:
+            log.exception("the guardrails' classifier failed")
+            return None
 
     def _message(self, message: object) -> tuple[str, bool]:
         if not isinstance(message, str):
@@ -153,14 +200,13 @@ class Bot:
 
     def _read(self, text: str, earlier: Sequence[str], query: str) -> Reading | None:
         """What the classifier makes of the message; None when it fails: without the third net the first two still decide."""
-        net, classify = self._classifier
         context = in_context(text, earlier)
         try:
-            read = {each: classify(with_gloss(each)) for each in dict.fromkeys((context, text, query, *earlier[-HISTORY:]))}
+            read = {each: self._classify(with_gloss(each)) for each in dict.fromkeys((context, text, query, *earlier[-HISTORY:]))}
         except Exception:
             log.exception("the guardrails' classifier failed")
             return None
-        return Reading(net, read[context], read[text], read[query], tuple(read[each] for each in earlier[-HISTORY:]))
+        return Reading(self._net, read[context], read[text], read[query], tuple(read[each] for each in earlier[-HISTORY:]))
 
     def _search(self, query: str, decision: Decision, signals: Signals) -> Found:
         limit = self.settings.hits * POOL
@@ -173,15 +219,17 @@ class Bot:
     def _answer(self, text: str, query: str, earlier: Sequence[str], decision: Decision, signals: Signals) -> _Shown:
         """What is shown of the passages: nothing unless one probably answers."""
         found = self._search(query, decision, signals)
-        if not found.hits or found.confidence < self.settings.answer_threshold:
-            return _Shown(suggestions=self._suggestions(query, found, ()))
         hits, unanswered = self._parts(text, earlier, decision, signals, found)
+        if not hits:
+            return _Shown(suggestions=self._suggestions((query, *earlier), found, ()))
         hits, disagreement = balanced(hits, self.claims, self.index.passages), None
+        if decision.action == "decline":
+            hits = tuple(hit for hit in hits if not AMOUNT.search(hit.passage.text))  # the other side of a claim comes from the whole index
         if not any(hit.part for hit in hits):
             hits, disagreement = two_sides(hits, found.hits, self.claims)
         leads = [hit for hit in hits if hit.part] or [hits[0]]
         missing = (*self._missing(query, leads), *unanswered)
-        return _Shown(hits, self._suggestions(query, found, hits), self._choices(hits, found), missing, disagreement)
+        return _Shown(hits, self._suggestions((query, *earlier), found, hits), self._choices(hits, found), missing, disagreement)
 
     def _parts(self, text: str, earlier: Sequence[str], decision: Decision, signals: Signals, found: Found) -> tuple[tuple[Hit, ...], tuple[str, ...]]:
         """The hits, those that answer one question of several first and labelled with it; and the questions that nothing answers."""
@@ -189,15 +237,20 @@ class Bot:
         shown: list[Hit] = []
         unanswered = []
         for number, part in enumerate(asked if len(asked) > 1 else ()):
-            own = self._search(query_for(part, [*earlier, *asked[:number]]), decision, signals)
-            if not own.hits or own.confidence < self.settings.answer_threshold:
+            own = self._search(self.query_for(part, [*earlier, *asked[:number]]).text, decision, signals)
+            if not self._answers(own):
                 unanswered.append(part)
             elif not any(_same_section(own.hits[0], hit) for hit in shown):
                 shown.append(replace(own.hits[0], part=part))
-        if len(shown) < 2:
-            return found.hits[: self.settings.hits], tuple(unanswered) if shown else ()
-        rest = [hit for hit in found.hits if not any(_same_section(hit, other) for other in shown)]
+        whole = found.hits if self._answers(found) else ()
+        if whole and len(shown) < 2:
+            return whole[: self.settings.hits], tuple(unanswered) if shown else ()
+        rest = [hit for hit in whole if not any(_same_section(hit, other) for other in shown)]
         return (*shown, *rest[: max(self.settings.hits - len(shown), 0)]), tuple(unanswered)
+
+    def _answers(self, found: Found) -> bool:
+        """Whether the first passages probably answer."""
+        return bool(found.hits) and found.confidence >= self.settings.answer_threshold
 
     def _missing(self, query: str, leads: Sequence[Hit]) -> tuple[str, ...]:
         """What the query names and the passages that answer it, their headings and their questions do not."""
@@ -213,51 +266,57 @@ class Bot:
             return ()
         sections = [self.documents[hit.passage.document_id].sections[hit.passage.section] for hit in found.tied]
         questions = [section.questions[0] for section in sections if section.questions]
-        fit = [question for question in questions if self._guardrails.decide(question).action in ("answer", "caution")]
+        fit = [question for question in questions if self._offered(question)]
         return tuple(fit[:MAX_CHOICES]) if len(fit) > 1 else ()
 
-    def _suggestions(self, query: str, found: Found, shown: Sequence[Hit]) -> tuple[str, ...]:
-        """First questions of the sections nearest to the query that were not shown, one a document, none that would be declined."""
+    def _may_be_offered(self, question: str) -> bool:
+        """Whether a question of the corpus would be answered: none that would be declined or taken for danger is put on a button."""
+        return self._guardrails.decide(question).action in ("answer", "caution")
+
+    def _suggestions(self, asked: Collection[str], found: Found, shown: Sequence[Hit]) -> tuple[str, ...]:
+        """First questions of the sections nearest to the query that were neither asked nor shown, one a document, none that would be declined."""
+        before = {text.strip().casefold() for text in asked}
         used = {(hit.passage.document_id, hit.passage.section) for hit in shown}
         documents: set[str] = set()
         questions: list[str] = []
         for number in self.index.near_questions(found.vector, 40):
             document, section = self.index.section_of(number)
             question = self.documents[document].sections[section].questions[0]
-            fresh = (document, section) not in used and document not in documents and question.casefold() != query.casefold()
-            if fresh and self._guardrails.decide(question).action in ("answer", "caution"):
+            fresh = (document, section) not in used and document not in documents and question.casefold() not in before
+            if fresh and self._offered(question):
                 documents.add(document)
                 questions.append(question)
             if len(questions) == self.settings.suggestions:
                 break
         return tuple(questions)
 
-    def _answered(self, decision: Decision, query: str, region: str, shown: _Shown, extra: tuple[str, ...]) -> Reply:
+    def _answered(self, decision: Decision, asked: Query, region: str, shown: _Shown, extra: tuple[str, ...]) -> Reply:
         action: Action = "abstain" if decision.action == "answer" and not shown.hits else decision.action
         found_none = () if shown.hits or action == "decline" else ("abstain",)
-        language = language_of(query)
+        language = language_of(asked.text)
         spoken = () if language == "en" else (f"language-{language}",)
         keys = (*self.texts.localised(_check(decision), language), *spoken, *decision.replies, *found_none, *(("gap",) if shown.missing else ()), *extra)
-        return self._reply(action, decision, self.texts.notices(keys, region), query, region, shown)
+        return self._reply(action, decision, self.texts.notices(keys, region), asked, region, shown)
 
-    def _fixed(self, keys: Sequence[str], decision: Decision, query: str, region: str) -> Reply:
+    def _fixed(self, keys: Sequence[str], decision: Decision, asked: Query, region: str) -> Reply:
         action: Action = "smalltalk" if keys == ("empty",) else decision.action
-        return self._reply(action, decision, self.texts.notices(keys, region), query, region, _Shown())
+        return self._reply(action, decision, self.texts.notices(keys, region), asked, region, _Shown())
 
-    def _reply(self, action: Action, decision: Decision, notices: tuple[Notice, ...], query: str, region: str, shown: _Shown) -> Reply:
+    def _reply(self, action: Action, decision: Decision, notices: tuple[Notice, ...], asked: Query, region: str, shown: _Shown) -> Reply:
         return Reply(
             action=action,
             urgency=decision.urgency,
             notices=notices,
             hits=shown.hits,
             decision=decision,
-            query=query,
+            query=asked.text,
+            carried=asked.carried,
             suggestions=shown.suggestions,
             choices=shown.choices,
             region=region,
             disagreement=shown.disagreement,
             missing=shown.missing,
-            evidence=make_receipt(self.index.id, self.documents, query, decision, notices, shown.hits),
+            evidence=make_receipt(self.index.id, self.documents, asked.text, decision, notices, shown.hits),
         )
 
 
@@ -296,7 +355,8 @@ def _unread(message: str) -> dict[str, float]:
 def _signals(reading: Reading | None) -> Signals:
     if reading is None:
         return NO_SIGNALS
-    return reading.query.get("abstain", 0.0), reading.query.get("decline", 0.0), reading.query.get("caution", 0.0)
+    abstain, decline, caution, unheld = (reading.query.get(name, 0.0) for name in ("abstain", "decline", "caution", "unheld"))
+    return abstain, decline, caution, unheld
 
 
 def _check(decision: Decision) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """The third net: a fine-tuned copy of the embedded model, shipped with the code, that says which action a message calls for.
 
-    message ─normalised→ windows of at most 256 tokens ─onnxruntime→ logits ─calibrated→ {action or rule: probability}
+    message ─normalised→ one window, or many short ones ─onnxruntime→ logits ─calibrated→ {action or rule: probability}
 
 `python -m bot train-guardrails` makes bot/weights/guardrails.onnx from bot/guardrails.jsonl; the card beside it holds the data's hash,
 the labels, the calibration and the scores. Without the weights, linear.py takes its place; without that, patterns decide alone.
@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -24,8 +26,9 @@ WEIGHTS = Path(__file__).with_name("weights") / "guardrails.onnx"
 CARD = WEIGHTS.with_suffix(".json")
 ACTIONS = ("crisis", "emergency", "decline", "caution", "abstain", "smalltalk")  # the first labels of the model; `answer` is none of them
 MAX_TOKENS = 256  # what the model reads at once; a longer message is read in windows and the most urgent window counts
+WINDOW = 96  # tokens of such a window, as long as a telling message: in a wider one a single sentence of danger drowns
 Shares = npt.NDArray[np.float32]
-STRIDE = 192  # tokens from one window to the next: what stands on an edge is whole in a neighbour
+STRIDE = 64  # tokens from one window to the next: what stands on an edge is whole in a neighbour
 
 
 class Classifier:
@@ -71,6 +74,28 @@ class Classifier:
         return shares
 
 
+class Remembered:
+    """The last readings of a classifier, by the sha256 of the text: follow-ups read the same messages again, and no text is kept."""
+
+    def __init__(self, classify: Callable[[str], dict[str, float]], size: int) -> None:
+        self._classify, self._size = classify, size
+        self._kept: OrderedDict[bytes, dict[str, float]] = OrderedDict()
+        self._lock = Lock()
+
+    def __call__(self, text: str) -> dict[str, float]:
+        """What the classifier makes of the text; raises what it raises, which is not remembered."""
+        key = hashlib.sha256(text.encode()).digest()
+        with self._lock:
+            known = self._kept.get(key)
+        if known is None:
+            known = self._classify(text)  # outside the lock: others go on
+            with self._lock:
+                self._kept[key] = known
+                if len(self._kept) > self._size:
+                    self._kept.popitem(last=False)
+        return known
+
+
 def rows_fingerprint(examples: Sequence[Example]) -> str:
     """sha256 over what the classifier learns from: weights made from other rows are stale."""
     lines = "".join(f"{example.text}\0{example.action}\0{example.rule}\0{example.pair}\n" for example in examples)
@@ -81,5 +106,5 @@ def _windows(ids: list[int]) -> list[list[int]]:
     """The token ids, in overlapping windows where they are too many; each begins and ends with the model's own marks."""
     if len(ids) <= MAX_TOKENS:
         return [ids]
-    inner = ids[1:-1]
-    return [[ids[0], *inner[start : start + MAX_TOKENS - 2], ids[-1]] for start in range(0, max(len(inner) - MAX_TOKENS + 2, 0) + STRIDE, STRIDE)]
+    inner, width = ids[1:-1], WINDOW - 2
+    return [[ids[0], *inner[start : start + width], ids[-1]] for start in range(0, max(len(inner) - width, 0) + STRIDE, STRIDE)]

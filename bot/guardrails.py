@@ -41,6 +41,8 @@ HISTORY = 6  # earlier messages looked at for danger: three exchanges back, what
 MAX_REPLIES = {"decline": 1, "smalltalk": 1}  # fixed texts of one class, else 2; more would bury what matters
 
 NETS = ("classifier", "linear")  # tables of guardrails.toml with the limits of each
+# Fixed texts that the classifier tells apart within danger to life: who is in danger, and from what.
+KINDS = ("crisis-other", "emergency-child", "emergency-pet", "emergency-self", "emergency-withdrawal")
 NAMED = 0.4  # probability from which a rule's own text is shown and not the general one; a wrong one would still refuse or warn
 BUTTONS = ("said-in-danger",)  # what our own buttons say is taken at its word
 ALL_CLEAR = "all-clear"  # the button that says so
@@ -141,8 +143,10 @@ class Guardrails:
             lowered += doubted
         return self._combine(fired, lowered)
 
-    def since_over(self, history: Sequence[str]) -> tuple[str, ...]:
-        """The earlier messages behind the last one that said that a danger is over."""
+    def since_over(self, history: Sequence[str], message: str = "") -> tuple[str, ...]:
+        """The earlier messages behind the last one that said that a danger is over; none where the message itself says so."""
+        if self.over.search(normalise(message)):
+            return ()
         ends = [place for place, earlier in enumerate(history) if self.over.search(normalise(earlier))]
         return tuple(history[ends[-1] + 1 :] if ends else history)
 
@@ -218,8 +222,11 @@ class Guardrails:
         if danger < self.limits[net].check:
             return []
         action = max(DANGER, key=lambda name: scores.get(name, 0.0))
+        other = scores.get("crisis-other", 0.0) > scores.get("crisis-self", 0.0)
+        kinds = [kind for kind in KINDS if kind.startswith(action) and scores.get(kind, 0.0) >= NAMED and (other or kind != "crisis-other")]
+        kind = max(kinds, key=lambda name: scores[name], default=action)
         urgency: Urgency = "now" if danger >= self.limits[net].now else "possible"
-        return [Match(f"{net}-{action}", action, urgency, net, score=round(danger, 3))]
+        return [Match(f"{net}-{kind}", action, urgency, net, score=round(danger, 3))]
 
     def _combine(self, fired: Sequence[Match], lowered: Sequence[Match]) -> Decision:
         urgent = [match for match in fired if match.urgency == "now"]
@@ -241,8 +248,11 @@ class Guardrails:
         order = ("emergency", "crisis") if action == "crisis" else (action,)
         keys: dict[str, None] = {}
         for name in order:
-            found = [by_id[match.rule].reply for match in matches if match.action == name and match.rule in by_id]
-            keys.update(dict.fromkeys(found[: MAX_REPLIES.get(name, 2)]))
+            told = [match for match in matches if match.action == name]
+            found = [by_id[match.rule].reply for match in told if match.rule in by_id]
+            kinds = [kind for kind in KINDS if any(match.rule.partition("-")[2] == kind for match in told)]
+            texts = [*kinds, *found] if name == "crisis" else [*found, *kinds]
+            keys.update(dict.fromkeys(list(dict.fromkeys(texts))[: MAX_REPLIES.get(name, 2)]))
         if not keys and action in GENERAL_REPLY:
             keys = {GENERAL_REPLY[action]: None}
         return tuple(keys)

@@ -21,6 +21,7 @@ SURE = 0.8  # of our 591 English golden questions none is taken for another lang
 LIKELY = 0.4  # below SURE, the language's own words must bear it out
 SISTERS = {"es": "pt", "pt": "es", "id": "ms", "ms": "id"}  # so alike that one's table helps with the other, and either may be taken for the other
 UNSPACED = ("th", "zh")
+PART = 4  # letters: the shortest part of a compound that is looked up
 LONGEST = 4  # words of a phrase
 WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 MARKS = re.compile(r"[\u0300-\u036f\u064b-\u0652\u0640]")  # Latin accents, Arabic vowel signs and the stretching sign
@@ -102,6 +103,20 @@ def _english(phrase: str, language: str) -> str | None:
     if language == "ar" and " " not in phrase:
         stems = (phrase.removeprefix(prefix) for prefix in PREFIXES if phrase.startswith(prefix))
         return next((_tables()["ar"][stem] for stem in stems if len(stem) > 2 and stem in _tables()["ar"]), None)
+    if language == "de" and " " not in phrase:
+        return _compound(phrase, _tables()["de"])
+    return None
+
+
+def _compound(word: str, table: Mapping[str, str]) -> str | None:
+    """A German compound of two words of the table (Schulterschmerzen), with or without the letters that join them."""
+    for cut in range(len(word) - PART, PART - 1, -1):
+        left, right = word[:cut], word[cut:]
+        known = next(
+            (part for part in (left, left.removesuffix("s"), left.removesuffix("en"), left.removesuffix("n")) if len(part) >= PART and part in table), None
+        )
+        if known and right in table:
+            return f"{table[known]} {table[right]}"
     return None
 
 

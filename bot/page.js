@@ -1,4 +1,4 @@
-// Copy buttons, the first line of a new answer in view, folded parts opened for printing. No other script is ours.
+// Copy buttons, a searched query to change, the first line of a new answer in view, folded parts opened for printing. No other script is ours.
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
@@ -10,6 +10,16 @@ document.addEventListener("click", async (event) => {
   }
   button.textContent = button.dataset.done;
   setTimeout(() => { button.textContent = label; }, 1500);
+});
+// "Change it" puts the searched words into the box; "search only what I typed" sends them.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-edit], [data-ask]");
+  if (!button) return;
+  const box = document.querySelector("#kf-ask textarea, #kf-ask input");
+  Object.getOwnPropertyDescriptor(Object.getPrototypeOf(box), "value").set.call(box, button.dataset.edit || button.dataset.ask);
+  box.dispatchEvent(new Event("input", { bubbles: true }));
+  if (button.dataset.edit) { box.focus(); return; }
+  setTimeout(() => document.querySelector("#kf-ask button")?.click(), 50);
 });
 window.addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((part) => { part.open = true; }));
 let shown = 0;

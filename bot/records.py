@@ -300,6 +300,7 @@ class Reply:
     hits: tuple[Hit, ...]
     decision: Decision
     query: str
+    carried: str  # what of the query comes from the exchange before; "" where the message stands alone
     suggestions: tuple[str, ...]
     choices: tuple[str, ...]  # where two subjects answer alike: a question for each, so that the person chooses
     region: str
@@ -320,6 +321,7 @@ class Reply:
             "hits": [hit.to_dict() for hit in self.hits],
             "decision": self.decision.to_dict(),
             "query": self.query,
+            "carried": self.carried,
             "suggestions": list(self.suggestions),
             "choices": list(self.choices),
             "region": self.region,

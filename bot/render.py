@@ -32,14 +32,14 @@ def as_html(reply: Reply, message: str, texts: Texts, today: date) -> str:
     """The answer card: banners by urgency, then the lead quote, further passages folded."""
     label = texts.labels
     parts = [_banner(notice) for notice in _before(reply.notices)]
+    if reply.carried and reply.action not in ("crisis", "emergency", "smalltalk"):
+        parts.append(_searched(reply.query, message, label))
     if reply.hits:
-        if reply.query != message.strip():
-            parts.append(f'<p class="kf-meta">{escape(label["searched"])} <q>{escape(reply.query)}</q></p>')
         if reply.missing:
             words = ", ".join(f"<q>{escape(word)}</q>" for word in reply.missing)
             parts.append(f'<p class="kf-meta">{escape(label["missing"])} {words}</p>')
         quotes = _quotes(reply, texts, today)
-        if reply.choices:
+        if reply.choices and reply.urgency == "none":
             parts.append(f'<p class="kf-meta">{escape(label["choose"])}</p>')
         if reply.urgency == "possible" or reply.choices:
             summary = label["folded"] if reply.urgency == "possible" else label["found"]
@@ -167,6 +167,14 @@ def _references(references: Sequence[Reference], texts: Texts) -> str:
 def _dated(reference: Reference, texts: Texts) -> str:
     label = texts.labels["undated" if reference.undated else "as_of"]
     return f"<span>{escape(label)}</span> <time>{escape(reference.as_of)}</time>"
+
+
+def _searched(query: str, message: str, label: Mapping[str, str]) -> str:
+    """What was searched for a follow-up, with a way to change it and one to search the message as typed."""
+    typed = '"' + re.sub('["“”„]', "'", message.strip()) + '"'
+    edit = f'<button type="button" class="kf-link" data-edit="{escape(query)}">{escape(label["edit_query"])}</button>'
+    alone = f'<button type="button" class="kf-link" data-ask="{escape(typed)}">{escape(label["as_typed"])}</button>'
+    return f'<p class="kf-meta">{escape(label["searched"])} <q>{escape(query)}</q> {edit} {alone}</p>'
 
 
 def _banner(notice: Notice) -> str:

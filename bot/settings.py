@@ -53,7 +53,7 @@ class Settings:
     duplicate_similarity: float = field(
         default=0.9, metadata={"why": "two passages this close say the same: seven of the corpus's twenty closest pairs were read, and do"}
     )
-    answer_threshold: float = field(default=0.4, metadata={"why": "probability below which the bot abstains; benchmarks/weights.py, calibration questions"})
+    answer_threshold: float = field(default=0.33, metadata={"why": "probability below which the bot abstains; benchmarks/weights.py, calibration questions"})
     highlight_similarity: float = field(default=0.35, metadata={"why": "a sentence below this cosine rarely answers; set by reading answers, not tuned"})
     max_message: int = field(default=20_000, metadata={"why": "characters; over ten times the longest story in our sets, and still answered at once"})
     port: int = field(default=7860, metadata={"why": "where a Hugging Face Space listens"})

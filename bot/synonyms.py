@@ -11,6 +11,7 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Collection
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -23,6 +24,7 @@ MARKS = re.compile(r"[\u0300-\u036f]")
 IT = re.compile(r"\b(?:it|its|this stuff|the stuff|this leaf|this plant)\b", re.IGNORECASE)
 TAKING_IT = re.compile(r"\b(?:tak|us|mix|combin|drink|quit|stopp?)(?:e|es|ing|s)? it\b|\bit with\b", re.IGNORECASE)
 SUBJECTS = ("kratom", "krat", "7-oh", "7oh", "7 oh", "mitragynine", "hydroxymitragynine", "leaf", "pain", "pains", "ache", "opioid", "opioids")
+SEVEN_OH = re.compile(r"\b(?:7|seven) ?o ?h\b", re.IGNORECASE)  # as voice input writes it
 SHORT = 14  # words: a longer message names its subject, in some word of its own
 SHORTEST = 5  # letters: shorter words have too many neighbours to be mended
 
@@ -33,7 +35,7 @@ def expand(query: str, vocabulary: Collection[str]) -> str:
     A short message that says "it" and names nothing means kratom: this is a page about kratom.
     """
     table, towns = _table()
-    text = MARKS.sub("", unicodedata.normalize("NFKD", query))
+    text = SEVEN_OH.sub("7oh", MARKS.sub("", unicodedata.normalize("NFKD", query)))
 
     def replaced(match: re.Match[str]) -> str:
         word = match.group().casefold()
@@ -52,6 +54,20 @@ def _means_kratom(text: str) -> bool:
     if len(text.split()) > SHORT or not IT.search(text) or _words_of(*SUBJECTS).search(text.casefold()):
         return False
     return bool(TAKING_IT.search(text)) or not _words_of(*_names()).search(text.casefold())
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A word that names a medicine, people, a condition, a body part or a place, and which of these."""
+
+    word: str
+    kind: str
+
+
+def named(text: str) -> list[Name]:
+    """What the text names, in order, as its own lower-case words."""
+    kinds = _kinds()
+    return [Name(match.group(), kinds[match.group()]) for match in _words_of(*kinds).finditer(_folded(text))]
 
 
 def unmatched(query: str, shown: str) -> tuple[str, ...]:
@@ -83,6 +99,14 @@ def _names() -> dict[str, frozenset[str]]:
         for word in entry.split("|"):
             names[word] = names.get(word, frozenset()) | frozenset(entry.split("|"))
     return names
+
+
+@cache
+def _kinds() -> dict[str, str]:
+    """Every name of the table -> what it names."""
+    raw = tomllib.loads(TABLE.read_text("utf-8"))
+    kinds = dict.fromkeys(raw["medicine"], "medicine") | dict.fromkeys(raw["town"], "place")
+    return kinds | {word: kind for kind, entries in raw["slot"].items() for entry in entries for word in entry.split("|")}
 
 
 @cache

@@ -14,8 +14,8 @@ MODULES = sorted(path for path in (ROOT / "bot").rglob("*.py") if path.name != "
 LEVELS: list[set[str]] = [
     {"records", "errors", "citations", "readability"},
     {"settings", "messages"},
-    {"corpus", "chunking", "encoder", "classifier", "linear", "guardrails", "replies", "dialogue", "receipt", "synonyms", "language", "balance"},
-    {"render", "index"},
+    {"corpus", "chunking", "encoder", "classifier", "linear", "guardrails", "replies", "receipt", "synonyms", "language", "balance"},
+    {"render", "index", "dialogue"},
     {"retrieval"},
     {"chat"},
     {"pipeline"},

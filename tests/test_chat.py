@@ -15,7 +15,7 @@ ACTIONS = {"crisis", "emergency", "decline", "caution", "answer", "abstain", "sm
 def test_the_public_contract_of_a_reply(bot: Bot) -> None:
     reply = bot.reply("what about with xanax", history=["does kratom interact with other drugs"])
     assert reply.action == "caution" and reply.urgency == "none"
-    assert reply.query == "does kratom interact with other drugs what about with xanax"
+    assert reply.query == "kratom interact other drugs what about with xanax" and reply.carried == "does kratom interact with other drugs"
     assert reply.notices[0].key == "notice.caution-mixing" and reply.notices[0].title and reply.notices[0].text
     passage = reply.hits[0].passage
     for name in ("text", "document_id", "start", "end", "heading", "source", "url", "tier", "as_of"):
@@ -30,6 +30,7 @@ def test_the_public_contract_of_a_reply(bot: Bot) -> None:
         "hits",
         "decision",
         "query",
+        "carried",
         "suggestions",
         "choices",
         "region",
@@ -137,7 +138,7 @@ def test_odd_messages_get_a_reply(bot: Bot, message: str) -> None:
 
 def test_danger_at_the_end_of_a_very_long_message_is_seen(bot: Bot) -> None:
     reply = bot.reply("a long story. " * 5_000 + "now he wont wake up")
-    assert reply.action == "emergency"
+    assert reply.urgency == "now" and reply.notices[0].key.startswith("line.emergency")
 
 
 def test_history_may_be_strings_or_gradio_messages() -> None:
@@ -252,3 +253,31 @@ def test_danger_stands_until_the_person_says_that_it_is_over(bot: Bot) -> None:
     assert bot.reply("is it legal in ohio", told).urgency == "now"
     assert bot.reply("Nobody is in danger right now", told).action == "smalltalk"
     assert bot.reply("false alarm, hes awake now. is kratom legal in ohio", told).urgency != "now"
+
+
+def test_a_follow_up_is_about_what_stood_before_it_and_a_new_subject_is_not(bot: Bot) -> None:
+    reply = bot.reply("and indiana?", ["is kratom legal in Ohio"])
+    assert reply.query == "is kratom legal in indiana" and "indiana" in reply.hits[0].passage.text.casefold()
+    assert bot.reply("Does acupuncture help with back pain?", ["is kratom legal in Ohio"]).carried == ""
+    assert bot.reply("ok thanks", ["is kratom legal in Ohio"]).query == "ok thanks"
+    third = bot.reply("and texas?", ["is kratom legal in Ohio", "and indiana?", "thanks"])
+    assert third.query == "is kratom legal in texas"
+
+
+def test_a_choice_can_be_picked_in_words(bot: Bot) -> None:
+    offered = bot.reply("kratom").choices
+    assert len(offered) > 1
+    assert bot.reply("yes", ["kratom"]).query == offered[0]
+    assert bot.reply("the second one", ["kratom"]).query == offered[1]
+
+
+def test_yes_and_no_answer_the_check(bot: Bot) -> None:
+    unsure = "breathing feels a little shallow after tea but im fine"
+    assert bot.reply(unsure).urgency == "possible"
+    assert bot.reply("yes", [unsure]).urgency == "now"
+    assert bot.reply("no", [unsure]).urgency == "none"
+
+
+def test_a_crisis_of_somebody_else_gets_its_own_text(bot: Bot) -> None:
+    keys = [notice.key for notice in bot.reply("my brother texted that he wants to kill himself and stopped answering").notices]
+    assert "notice.crisis-other" in keys

@@ -7,6 +7,7 @@ import pytest
 
 from bot.chat import Bot
 from bot.evaluation import Question, certificate, changes, evaluate, figures, first_passages, read_questions, report_markdown, upper_bound, wilson, write_plots
+from bot.evaluation.conversations import Step, conversations_markdown, read_steps, ways
 
 TODAY = date(2026, 11, 22)
 
@@ -84,3 +85,22 @@ def test_the_certificate_is_kept_beside_its_build(bot: Bot) -> None:
             (bot.index._folder / "certificate.json").unlink()
         else:
             bot.index.keep_certificate(before)
+
+
+def test_the_conversations_are_whole_and_their_halves_apart(bot: Bot) -> None:
+    halves = {half: read_steps(half) for half in ("tune", "test")}
+    assert len(halves["test"]) >= 300 and sum(bool(step.sections) for step in halves["test"]) >= 150
+    for step in halves["test"]:
+        assert step.kind in ("follow-up", "correction", "change", "thanks")
+        assert all(number < len(bot.documents[name].sections) for name, number in step.sections), step.message
+    assert not {(step.before, step.message) for step in halves["tune"]} & {(step.before, step.message) for step in halves["test"]}
+
+
+def test_each_way_to_a_query_is_compared(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+    section = bot.search("is kratom legal in Indiana", limit=1)[0].passage
+    step = Step(("is kratom legal in Ohio",), "and indiana?", "follow-up", "Is kratom legal in Indiana?", frozenset({(section.document_id, section.section)}))
+    queries = {name: way(step) for name, way in ways(bot).items()}
+    assert queries["ours"] == "is kratom legal in indiana" and queries["last message only"] == "and indiana?"
+    monkeypatch.setattr("bot.evaluation.conversations.read_steps", lambda _: [step])
+    report = conversations_markdown(bot, "test")
+    assert "| ours | 1.000" in report and "new subjects into which the old one leaks" in report

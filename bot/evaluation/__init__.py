@@ -3,8 +3,10 @@
 tests/golden/questions_{tune,test}.jsonl ─golden→ Outcome ─figures→ shares, intervals, certificate ─report→ docs/evaluation.md
                                                           └difference→ which questions changed their first passage
 tests/golden/messages_{tune,test}.jsonl ─safety→ docs/guardrails.md
+tests/golden/conversations_{tune,test}.jsonl ─conversations→ docs/conversations.md
 """
 
+from bot.evaluation.conversations import conversations_markdown
 from bot.evaluation.difference import changes, first_passages
 from bot.evaluation.figures import certificate, figures, upper_bound, wilson
 from bot.evaluation.golden import GOLDEN, Outcome, Question, evaluate, read_questions
@@ -17,6 +19,7 @@ __all__ = [
     "Question",
     "certificate",
     "changes",
+    "conversations_markdown",
     "evaluate",
     "figures",
     "first_passages",

@@ -13,7 +13,7 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,7 @@ from bot.chat import Bot
 from bot.errors import InputError
 from bot.evaluation.figures import share
 from bot.evaluation.golden import GOLDEN, read_questions
-from bot.guardrails import DANGER
+from bot.guardrails import DANGER, load_guardrails
 from bot.records import Decision
 from bot.training.slips import slipped
 
@@ -89,7 +89,7 @@ def safety_markdown(bot: Bot, half: str) -> str:
     ]
     parts += ["## Danger to life", "", *_danger(verdicts, ordinary), "", "## Other actions", "", *_others(verdicts, ordinary)]
     parts += ["", "## Danger to life under noise (English messages)", "", *_noise(bot, [one.case for one in verdicts if one.case.action in DANGER])]
-    parts += ["", "## Cost", "", _cost(bot, [one.case for one in verdicts]), "", "## Danger missed", "", *_missed(verdicts)]
+    parts += ["", "## Cost", "", _cost(bot, [one.case for one in verdicts]), "", _slowest(), "", "## Danger missed", "", *_missed(verdicts)]
     return "\n".join([*parts, ""])
 
 
@@ -153,10 +153,24 @@ def _noise(bot: Bot, cases: Sequence[Case]) -> Iterator[str]:
 
 
 def _cost(bot: Bot, cases: Sequence[Case]) -> str:
-    calm = [case for case in cases if case.action in ("answer", "caution")][:100]
-    guard = statistics.median(_milliseconds(partial(bot.decide, case.message, case.history)) for case in calm)
-    whole = statistics.median(_milliseconds(partial(bot.reply, case.message, case.history)) for case in calm)
-    return f"The guardrails take {guard / whole:.0%} of a reply's time (median over {len(calm)} messages: {guard:.1f} of {whole:.1f} ms on this machine)."
+    calm = [Case(f"{case.message} ", *astuple(case)[1:]) for case in cases if case.action in ("answer", "caution")][:200]  # the space: not read before
+    guard = statistics.median(_milliseconds(partial(bot.decide, case.message, case.history)) for case in calm[::2])
+    whole = statistics.median(_milliseconds(partial(bot.reply, case.message, case.history)) for case in calm[1::2])
+    return f"The guardrails take {guard / whole:.0%} of a reply's time (medians over {len(calm) // 2} messages each: {guard:.1f} of {whole:.1f} ms here)."
+
+
+def _slowest() -> str:
+    """The slowest rule on 100 kB of text made to be slow: words that begin many patterns, and runs of spaces and letters."""
+    rules = load_guardrails().rules
+    words = " ".join(word for rule in rules for example in rule.examples for word in example.casefold().split())
+    texts = [(piece * (100_000 // len(piece) + 1))[:100_000] for piece in (f"{words} ", "i want to ", "how much ", "a ", "a", " ", "took my dog ate 9 g ")]
+    timed = {(rule.id, place): _milliseconds(partial(rule.find, text)) for rule in rules for place, text in enumerate(texts)}
+    (name, place), most = max(timed.items(), key=lambda item: item[1])
+    half = _milliseconds(partial(next(rule for rule in rules if rule.id == name).find, texts[place][:50_000]))
+    return (
+        f"Slowest rule on 100 kB of adversarial text: `{name}`, {most:.0f} ms ({most / half:.1f} times what half the text takes); "
+        f"median rule {statistics.median(timed.values()):.1f} ms. Longer messages are cut before they are read."
+    )
 
 
 def _milliseconds(call: Callable[[], Any]) -> float:

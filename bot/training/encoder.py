@@ -29,6 +29,7 @@ EPOCHS = 3
 RATE = 1e-4
 BATCH = 64  # each other section in the batch is a negative
 SCALE = 20.0  # of the cosine before the softmax, as in sentence-transformers
+THREADS = 2  # the weights differ in their last digits with another number
 WARM_UP = 50  # steps
 HELD_OUT = 12  # every twelfth question is kept to measure with
 QUESTION_TOKENS, SECTION_TOKENS = 48, 64  # read while training: a section's title, heading and first sentences decide
@@ -62,6 +63,7 @@ def train_encoder(documents: Iterable[Document], report: Report) -> None:
     pairs = pairs_of(documents)
     held, kept = pairs[::HELD_OUT], [pair for number, pair in enumerate(pairs) if number % HELD_OUT]
     trainer = _Trainer()
+    torch.set_num_threads(THREADS)
     before = trainer.accuracy(kept, held)
     report(f"{len(kept)} questions; right section first for {before:.3f} of {len(held)} held out, before")
     trainer.run(kept, report)
@@ -90,6 +92,7 @@ class _Trainer:
         model: Any = load_model(embedded_folder(), PUBLISHED)
         self._tokenizer = model.tokenizer
         self._bert: Any = model[0].auto_model
+        self._bert.set_attn_implementation("eager")  # its backward pass takes half the time of the fused one on a CPU
         for part in (self._bert.embeddings, *self._bert.encoder.layer[:FROZEN]):
             for weight in part.parameters():
                 weight.requires_grad = False
@@ -157,7 +160,9 @@ class _Trainer:
         import torch
 
         given = self._tokenizer(list(texts), padding=True, truncation=True, max_length=tokens, return_tensors="pt")
-        states, mask = self._bert(**given).last_hidden_state, given["attention_mask"].unsqueeze(-1).float()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=torch.is_grad_enabled()):
+            states = self._bert(**given).last_hidden_state.float()
+        mask = given["attention_mask"].unsqueeze(-1).float()
         return torch.nn.functional.normalize((states * mask).sum(1) / mask.sum(1), dim=1)
 
     def _encode(self, texts: Sequence[str]) -> Vectors:
