@@ -18,8 +18,9 @@ from html import escape
 from typing import Any
 
 import gradio as gr
+from fastapi import FastAPI
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from bot.__main__ import progress_bar
@@ -27,6 +28,8 @@ from bot.errors import BotError
 from bot.pipeline import open_bot
 from bot.records import Span
 from bot.render import about_page, as_html, document_page, notice_html
+from bot.service import create_service, opened
+from bot.service import routes as service_routes
 from bot.settings import PACKAGE, Settings
 
 STYLE = (PACKAGE / "style.css").read_text("utf-8")
@@ -95,12 +98,13 @@ class Page(gr.Blocks):
 
     def launch(self, **given: Any) -> Any:  # type: ignore[override]  # the options are gradio's own, passed on by name
         """Serve until interrupted, on this host alone unless the environment says otherwise. `given` goes before our options."""
+        service = create_service(opened(bot))
         options: dict[str, Any] = {
             "server_name": os.environ.get("GRADIO_SERVER_NAME", settings.host),
             "server_port": int(os.environ.get("GRADIO_SERVER_PORT", settings.port)),
             "head": f"<style>{STYLE}</style><script>{SCRIPT}</script>",
             "theme": gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
-            "app_kwargs": {"routes": routes(), "docs_url": None, "redoc_url": None},
+            "app_kwargs": {"routes": routes(service), "lifespan": lambda _: service.router.lifespan_context(service), "docs_url": None, "redoc_url": None},
             "footer_links": [],
             "run_history": False,
             "enable_monitoring": False,
@@ -171,12 +175,6 @@ def read(request: Request) -> Response:
     return HTMLResponse(document_page(document, Span(int(start), int(end)) if inside else None, texts, STYLE))
 
 
-def health(request: Request) -> Response:
-    """GET /healthz: ready, with the index in service."""
-    counts = {"documents": len(bot.documents), "passages": len(bot.index.passages)}
-    return JSONResponse({"status": "ready", "index": bot.index.id, **counts, "certificate": bot.index.certificate})
-
-
 def about(request: Request) -> Response:
     """GET /about: what the bot is, and how often it was wrong when it was measured."""
     return HTMLResponse(about_page(tuple(bot.documents.values()), bot.index.manifest, bot.index.certificate, texts, STYLE))
@@ -187,10 +185,10 @@ def closed(request: Request) -> Response:
     return PlainTextResponse("This page takes no files.", status_code=404)
 
 
-def routes() -> Sequence[Route]:
-    """Our routes; they come before Gradio's and shadow those that are closed."""
+def routes(service: FastAPI) -> Sequence[Route]:
+    """Our routes, those of the JSON service among them; they come before Gradio's and shadow those that are closed."""
     shut = [Route(f"/gradio_api/{path}", closed, methods=["GET", "POST", "PUT", "DELETE"]) for path in CLOSED]
-    return [Route("/read/{document}", read), Route("/about", about), Route("/healthz", health), *shut]
+    return [Route("/read/{document}", read), Route("/about", about), *service_routes(service), *shut]
 
 
 demo = build_page()

@@ -7,7 +7,12 @@ reply = bot.reply("does kratom slow breathing?")
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
+
+# onnxruntime 1.32 on Linux keeps a device id and queues usage events for Microsoft. `disable_telemetry_events()` does not stop it;
+# this does, before it is imported.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 if TYPE_CHECKING:
     from bot.chat import Bot

@@ -1,4 +1,4 @@
-"""The command line: python -m bot ask | search | build | audit | evaluate | train-encoder | train-guardrails | serve | verify
+"""The command line: python -m bot ask | search | build | audit | evaluate | train-encoder | train-guardrails | serve | openapi | mcp | verify | sign
 
 Exit codes: 0 done · 1 the bot says what is wrong · 2 the command was not understood · 3 a reply that calls for emergency help.
 """
@@ -162,11 +162,11 @@ def _today() -> date:
     return datetime.now(UTC).date()
 
 
-def _read_json(path: Path) -> Any:
+def _read_json(path: str | Path, wanted: str = "a file that `evaluate --answers` wrote") -> Any:
     try:
-        return json.loads(path.read_text("utf-8"))
+        return json.loads(Path(path).read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise BotError(f"{path} cannot be read ({error}); give a file that `evaluate --answers` wrote") from error
+        raise BotError(f"{path} cannot be read ({error}); give {wanted}") from error
 
 
 def _train_encoder(options: argparse.Namespace) -> int:
@@ -193,10 +193,55 @@ def _serve(options: argparse.Namespace) -> int:
 
     if options.port is not None:
         os.environ["KRATOM_FAQ_PORT"] = str(options.port)
+    if options.no_page:
+        return _serve_json()
     app = Path(__file__).resolve().parent.parent / "app.py"
     if not app.is_file():
-        raise BotError(f"{app} is not here: the page comes with a checkout, the wheel with ask and search; clone the repository")
+        raise BotError(f"{app} is not here: the page comes with a checkout; run: python -m bot serve --no-page  (the JSON service), or clone the repository")
     runpy.run_path(str(app), run_name="__main__")
+    return 0
+
+
+def _serve_json() -> int:
+    """The JSON service alone. It listens at once and answers 503 until the index is in service; a bot that cannot be opened ends it."""
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    import uvicorn
+
+    from bot.chat import Bot
+    from bot.pipeline import open_bot
+    from bot.service import create_service
+    from bot.settings import Settings
+
+    settings = Settings().with_environment()
+    with ThreadPoolExecutor(1, "opening") as opener:
+        opening: Future[Bot] = opener.submit(open_bot, settings, progress_bar())
+        server = uvicorn.Server(uvicorn.Config(create_service(opening), settings.host, settings.port, log_level="warning", access_log=False))
+        opening.add_done_callback(lambda done: setattr(server, "should_exit", server.should_exit or done.exception() is not None))
+        server.run()
+    opening.result()
+    return 0 if server.started else 1
+
+
+def _openapi(options: argparse.Namespace) -> int:
+    from concurrent.futures import Future
+
+    from bot.service import create_service
+
+    del options
+    _say(json.dumps(create_service(Future()).openapi(), ensure_ascii=False, indent=1))
+    return 0
+
+
+def _mcp(options: argparse.Namespace) -> int:
+    from bot.pipeline import open_bot
+
+    del options
+    try:
+        from bot.mcp_server import create_mcp
+    except ImportError as error:
+        raise BotError(f"MCP needs {error.name}; run: pip install 'kratom-faq[mcp]'") from error
+    create_mcp(open_bot(progress=progress_bar())).run("stdio")
     return 0
 
 
@@ -204,7 +249,31 @@ def _verify(options: argparse.Namespace) -> int:
     from bot.settings import Settings
     from bot.verify import main as verify
 
+    if options.public_key:
+        reply = _read_json(options.reply, "a file that `ask --json` wrote")
+        check_signed = _signing().check_signed
+        check_signed(_build_in_service(), options.public_key, reply.get("receipt") if isinstance(reply.get("receipt"), dict) else reply)
     return verify([options.reply, "--corpus", str(options.corpus or Settings().with_environment().corpus)])
+
+
+def _sign(options: argparse.Namespace) -> int:
+    _say(f"signed: {_signing().sign(_build_in_service(), options.private_key)}")
+    return 0
+
+
+def _signing() -> Any:
+    try:
+        from bot import signing
+    except ImportError as error:
+        raise BotError(f"signatures need {error.name}; run: pip install 'kratom-faq[sign]'") from error
+    return signing
+
+
+def _build_in_service() -> Path:
+    from bot.index import current_build
+    from bot.settings import Settings
+
+    return current_build(Settings().with_environment().index)
 
 
 def _say(text: str) -> None:
@@ -255,14 +324,26 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train-guardrails", help="train the guardrails' classifier from bot/guardrails.jsonl: under 30 minutes on one core")
     train.set_defaults(run=_train_guardrails)
 
-    serve = commands.add_parser("serve", help="the web chat")
+    serve = commands.add_parser("serve", help="the web chat, and JSON for programs on the same port (/docs)")
     serve.add_argument("--port", type=int)
+    serve.add_argument("--no-page", action="store_true", help="JSON for programs alone, without the page")
     serve.set_defaults(run=_serve)
+
+    openapi = commands.add_parser("openapi", help="the OpenAPI document of the JSON service (docs/openapi.json)")
+    openapi.set_defaults(run=_openapi)
+
+    mcp = commands.add_parser("mcp", help="a Model Context Protocol server on standard input and output, for an assistant on this machine")
+    mcp.set_defaults(run=_mcp)
 
     verify = commands.add_parser("verify", help="check a reply or its receipt against the corpus")
     verify.add_argument("reply", help="the file that `ask --json` wrote; - for standard input")
     verify.add_argument("--corpus", type=Path)
+    verify.add_argument("--public-key", type=Path, metavar="FILE", help="also check that the index it came from was signed with this Ed25519 key (PEM)")
     verify.set_defaults(run=_verify)
+
+    sign = commands.add_parser("sign", help="sign the manifest of the index in service with an Ed25519 key")
+    sign.add_argument("private_key", type=Path, metavar="FILE", help="PEM; make one with: openssl genpkey -algorithm ed25519 -out private.pem")
+    sign.set_defaults(run=_sign)
     return parser
 
 

@@ -22,7 +22,7 @@ from bot.index import PassageIndex
 from bot.language import language_of, with_gloss
 from bot.linear import LinearClassifier
 from bot.messages import in_context
-from bot.receipt import make_receipt
+from bot.receipt import make_receipt, sealed
 from bot.records import TIERS, Action, Claim, Decision, Document, Hit, Notice, Reply
 from bot.replies import load_texts
 from bot.retrieval import NO_SIGNALS, Filters, Found, Signals, retrieve
@@ -81,7 +81,7 @@ class Bot:
         """
         region = self.texts.region(region or self.settings.region)
         text, cut = self._message(message)
-        earlier = user_messages(history)
+        earlier = [self._message(entry)[0] for entry in user_messages(history)]  # of each as much as of a message: a door may enforce nothing
         if not text.strip():
             return self._fixed(("empty",), self._guardrails.decide(""), Query(""), region)
         text = self._as_button(text, earlier)
@@ -303,7 +303,7 @@ class Bot:
         return self._reply(action, decision, self.texts.notices(keys, region), asked, region, _Shown())
 
     def _reply(self, action: Action, decision: Decision, notices: tuple[Notice, ...], asked: Query, region: str, shown: _Shown) -> Reply:
-        return Reply(
+        reply = Reply(
             action=action,
             urgency=decision.urgency,
             notices=notices,
@@ -318,6 +318,7 @@ class Bot:
             missing=shown.missing,
             evidence=make_receipt(self.index.id, self.documents, asked.text, decision, notices, shown.hits),
         )
+        return replace(reply, evidence=sealed(reply.evidence, reply.shown()))
 
 
 def user_messages(history: Sequence[str | Mapping[str, Any]]) -> list[str]:

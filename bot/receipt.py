@@ -1,6 +1,6 @@
 """A receipt: where each displayed piece of a reply stands, so that bot/verify.py can prove that nothing was generated.
 
-{"receipt": 1, "index": manifest id, "texts": version, "query": …, "decision": …,
+{"receipt": 2, "index": manifest id, "query": …, "decision": …, "reply_sha256": all of the reply but this receipt, "sha256": all of this but itself,
  "pieces": [{"kind": "passage", "document", "file", "document_sha256", "converted_sha256", "start", "end", "text_sha256"},
             {"kind": "text", "key", "version", "text_sha256"}]}
 """
@@ -8,12 +8,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from bot.records import Decision, Document, Hit, Notice
 
-FORMAT = 1
+FORMAT = 2  # 2: sealed
 
 
 def make_receipt(
@@ -40,5 +41,16 @@ def make_receipt(
     return {"receipt": FORMAT, "index": index_id, "query": query, "decision": decision.to_dict(), "pieces": pieces}
 
 
+def sealed(receipt: dict[str, Any], shown: dict[str, Any]) -> dict[str, Any]:
+    """The receipt with the seal of what is shown beside it, and its own: a change of anything in either is noticed."""
+    whole = {**receipt, "reply_sha256": _sha256(canonical(shown))}
+    return {**whole, "sha256": _sha256(canonical(whole))}
+
+
+def canonical(data: dict[str, Any]) -> str:
+    """The one JSON text of `data`: keys sorted, no white space."""
+    return json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
 def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()  # a message may hold half a character

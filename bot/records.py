@@ -314,6 +314,10 @@ class Reply:
 
     def to_dict(self) -> dict[str, Any]:
         """The reply as JSON: the same shape at every door."""
+        return {**self.shown(), "receipt": self.receipt()}
+
+    def shown(self) -> dict[str, Any]:
+        """The reply as JSON, but for its receipt."""
         return {
             "action": self.action,
             "urgency": self.urgency,
@@ -327,5 +331,4 @@ class Reply:
             "region": self.region,
             "disagreement": self.disagreement,
             "missing": list(self.missing),
-            "receipt": self.receipt(),
         }

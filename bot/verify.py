@@ -2,7 +2,8 @@
 
     python bot/verify.py reply.json --corpus corpus/ --texts bot/replies.toml
 
-Every displayed piece must be the named slice of the named file, byte for byte. Exit code 0: all of it is; 1: the first piece that is
+Every displayed piece must be the named slice of the named file, byte for byte; each source card must say what references.json says; and
+the seals over receipt and reply must hold, so that nothing else of them was changed since. Exit code 0: all of it is; 1: the first piece that is
 not is named; 2: the file given is no receipt.
 """
 
@@ -13,9 +14,12 @@ import hashlib
 import json
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+FORMAT = 2
+LEAD = ("source", "url", "tier", "as_of", "jurisdiction")  # what a passage takes over from the source it leans on most
 
 
 class VerifyError(Exception):
@@ -30,13 +34,13 @@ def verify(data: dict[str, Any], corpus: Path, texts: Path, converted: Path | No
         shown = _shown(data)
     else:
         receipt = data
-    if receipt.get("receipt") != 1 or not isinstance(receipt.get("pieces"), list):
+    if receipt.get("receipt") != FORMAT or not isinstance(receipt.get("pieces"), list):
         raise VerifyError("this is neither a receipt nor a reply that carries one; save the output of: python -m bot ask --json")
-    table = tomllib.loads(texts.read_text("utf-8"))
+    table = _read(texts, tomllib.loads)
     for number, piece in enumerate(receipt["pieces"], start=1):
         try:
             text = _passage(piece, corpus, converted) if piece["kind"] == "passage" else _fixed(piece, table)
-        except (KeyError, TypeError, OSError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, OSError, ValueError) as error:
             raise VerifyError(f"piece {number} cannot be found: {error!r}") from error
         if hashlib.sha256(text.encode("utf-8")).hexdigest() != piece["text_sha256"]:
             raise VerifyError(f"piece {number} ({_name(piece)}) is not the text the receipt was made for")
@@ -44,7 +48,56 @@ def verify(data: dict[str, Any], corpus: Path, texts: Path, converted: Path | No
             raise VerifyError(f"piece {number} ({_name(piece)}): the reply shows something else")
     if shown is not None and len(shown) != len(receipt["pieces"]):
         raise VerifyError(f"the reply shows {len(shown)} pieces, its receipt covers {len(receipt['pieces'])}")
+    if shown is not None:
+        _cards(data, receipt["pieces"], corpus)
+        _sealed({name: value for name, value in data.items() if name != "receipt"}, receipt.get("reply_sha256"), "reply")
+    _sealed({name: value for name, value in receipt.items() if name != "sha256"}, receipt.get("sha256"), "receipt")
     return len(receipt["pieces"])
+
+
+def _read(path: Path, parse: Callable[[str], Any]) -> Any:
+    try:
+        return parse(path.read_bytes().decode("utf-8"))
+    except (OSError, ValueError) as error:
+        raise VerifyError(f"{path} cannot be read: {error}") from error
+
+
+def _sealed(data: dict[str, Any], seal: object, what: str) -> None:
+    text = json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    if hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() != seal:
+        raise VerifyError(f"the {what} was changed since, beside its pieces: its seal does not hold")
+
+
+def _cards(reply: dict[str, Any], pieces: list[dict[str, Any]], corpus: Path) -> None:
+    """Each source of each passage says what the bibliography says. A converted file brings its own card, which the seal alone covers."""
+    try:
+        entries = {entry["id"]: entry for entry in _read(corpus / "references.json", json.loads)}
+        for hit, piece in zip(reply["hits"], [piece for piece in pieces if piece["kind"] == "passage"], strict=True):
+            for reference in [] if piece["converted_sha256"] else hit["passage"]["references"]:
+                _card(reference, entries[reference["key"]], _name(piece))
+            lead = [{name: reference[name] for name in LEAD} for reference in hit["passage"]["references"]]
+            if {name: hit["passage"][name] for name in LEAD} not in lead:
+                raise VerifyError(f"{_name(piece)}: its main source is none of its sources")
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise VerifyError(f"a source cannot be found in references.json: {error!r}") from error
+
+
+def _card(shown: dict[str, Any], entry: dict[str, Any], piece: str) -> None:
+    custom = entry["custom"]
+    true = {"title": entry["title"], "tier": custom["tier"], "as_of": str(custom["as_of"]), "undated": bool(custom.get("undated", False))}
+    true |= {name: custom.get(name) for name in ("jurisdiction", "interest")}
+    authors = entry.get("author") or [{"literal": "unknown publisher"}]
+    publisher = entry.get("container-title") or entry.get("publisher") or authors[0].get("literal") or authors[0].get("family")
+    addresses = [entry.get("URL")]
+    if entry.get("PMID"):
+        addresses.append(f"https://pubmed.ncbi.nlm.nih.gov/{entry['PMID']}/")
+    if entry.get("DOI"):
+        addresses = [f"https://doi.org/{entry['DOI']}"]
+    wrong = [name for name, value in true.items() if shown[name] != value]
+    wrong += ["source"] if shown["source"] != str(publisher) else []
+    wrong += ["url"] if shown["url"] not in addresses else []
+    if wrong:
+        raise VerifyError(f"{piece}: its source {shown['key']} has another {' and '.join(wrong)} in references.json")
 
 
 def _shown(reply: dict[str, Any]) -> list[str]:

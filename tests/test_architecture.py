@@ -15,12 +15,12 @@ LEVELS: list[set[str]] = [
     {"records", "errors", "citations", "readability"},
     {"settings", "messages"},
     {"corpus", "chunking", "encoder", "classifier", "linear", "guardrails", "replies", "receipt", "synonyms", "language", "balance"},
-    {"render", "index", "dialogue"},
+    {"render", "index", "dialogue", "schema", "metrics", "signing"},
     {"retrieval"},
     {"chat"},
     {"pipeline"},
-    {"training", "audit"},
-    {"evaluation"},
+    {"training", "audit", "integrations", "mcp_server"},
+    {"evaluation", "service"},
     {"__main__"},
 ]
 LAZY = {
@@ -29,6 +29,18 @@ LAZY = {
     "sklearn": {"linear", "training"},
     "matplotlib": {"evaluation"},
     "gradio": {"app"},
+}
+# Imported at the top of one room, which is itself imported only by those who want that door.
+DOORS = {
+    "fastapi": {"service", "app"},
+    "uvicorn": {"__main__"},
+    "pydantic": {"schema", "mcp_server", "integrations"},
+    "prometheus_client": {"metrics"},
+    "mcp": {"mcp_server"},
+    "cryptography": {"signing"},
+    "langchain_core": {"integrations"},
+    "llama_index": {"integrations"},
+    "haystack": {"integrations"},
 }
 SENTENCES = {"verify"}
 
@@ -77,6 +89,14 @@ def test_heavy_libraries_have_one_home_and_are_imported_lazily(path: Path) -> No
         if homes:
             assert room(path) in homes, f"{name} belongs in {homes}"
             assert room(path) == "app" or not eager, f"{name} must be imported where it is used"
+
+
+@pytest.mark.parametrize("path", [*(ROOT / "bot").rglob("*.py"), ROOT / "app.py"], ids=lambda path: path.stem)
+def test_what_a_door_needs_is_imported_in_its_room_alone(path: Path) -> None:
+    for name, _ in imports(path):
+        homes = DOORS.get(name.split(".")[0])
+        own = path.parent.name if path.name == "__init__.py" else room(path)
+        assert not homes or own in homes, f"{name} belongs in {homes}"
 
 
 @pytest.mark.parametrize("path", [*MODULES, ROOT / "app.py"], ids=lambda path: path.stem)

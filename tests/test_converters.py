@@ -90,9 +90,9 @@ def test_a_receipt_of_a_converted_file_verifies_and_notices_a_change(small_corpu
     (folder / "ginger.txt").write_text(SENTENCE, "utf-8")
     bot = open_bot(settings)
     hit = bot.search("ginger tea stomach", limit=1)[0]
-    from bot.receipt import make_receipt
+    from bot.receipt import make_receipt, sealed
 
-    receipt: dict[str, Any] = json.loads(json.dumps(make_receipt(bot.index.id, bot.documents, "q", bot.reply("hi").decision, (), (hit,))))
+    receipt: dict[str, Any] = json.loads(json.dumps(sealed(make_receipt(bot.index.id, bot.documents, "q", bot.reply("hi").decision, (), (hit,)), {})))
     texts = Path(__file__).parents[1] / "bot" / "replies.toml"
     assert verify(receipt, folder, texts, settings.index / "converted") == 1
     [stored] = (settings.index / "converted").iterdir()

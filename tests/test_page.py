@@ -12,7 +12,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -218,7 +218,7 @@ def test_a_space_that_launches_the_page_itself_serves_the_same_and_calls_nobody(
 
 
 @pytest.mark.parametrize(
-    ("path", "status"), [("/read/nothing", 404), ("/gradio_api/file=/etc/hostname", 404), ("/gradio_api/file=http://127.0.0.1:1/", 404), ("/docs", 404)]
+    ("path", "status"), [("/read/nothing", 404), ("/gradio_api/file=/etc/hostname", 404), ("/gradio_api/file=http://127.0.0.1:1/", 404), ("/v1/nothing", 404)]
 )
 def test_routes_the_page_has_no_use_for_are_closed(address: str, path: str, status: int) -> None:
     try:
@@ -227,6 +227,20 @@ def test_routes_the_page_has_no_use_for_are_closed(address: str, path: str, stat
     except urllib.error.HTTPError as error:
         found = error.code
     assert found == status
+
+
+def test_the_json_service_and_mcp_answer_beside_the_page(address: str) -> None:
+    from json import dumps, loads
+
+    def post(path: str, data: dict[str, object]) -> dict[str, Any]:
+        headers = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
+        with urllib.request.urlopen(urllib.request.Request(address + path, dumps(data).encode(), headers), timeout=30) as answer:
+            return dict(loads(answer.read()))
+
+    assert post("/v1/reply", {"message": EMERGENCY, "region": "UK"})["notices"][0]["title"].startswith("Call 999")
+    assert len(post("/mcp", {"jsonrpc": "2.0", "id": 1, "method": "tools/list"})["result"]["tools"]) == 2
+    for path in ("/docs", "/openapi.json", "/metrics"):
+        assert urllib.request.urlopen(address + path, timeout=10).status == 200
 
 
 def test_the_named_endpoints_answer_programs(address: str) -> None:

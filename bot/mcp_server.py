@@ -1,0 +1,68 @@
+"""The Model Context Protocol door, with the official library: two tools, and each document as a resource. Over stdio, or under /mcp of the server.
+
+A tool's text is what a person should read, word for word; its structured content is the same reply as data, with the receipt.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from anyio import to_thread
+from mcp.server.fastmcp import FastMCP
+from mcp.server.fastmcp.resources import FunctionResource
+from mcp.server.transport_security import TransportSecuritySettings
+from mcp.types import CallToolResult, TextContent, ToolAnnotations
+from pydantic import AnyUrl, Field
+
+from bot.chat import Bot
+from bot.metrics import Metrics
+from bot.records import Document
+from bot.render import as_text, quote_text
+from bot.replies import load_texts
+from bot.schema import MAX_HISTORY, Found, Limit, Message, Query, Region, ReplyCard, Since, Tiers
+
+READS = ToolAnnotations(readOnlyHint=True, destructiveHint=False, idempotentHint=True, openWorldHint=False)
+SCHEME = "kratom-faq"
+LABEL = load_texts().labels
+
+
+def create_mcp(bot: Bot, metrics: Metrics | None = None) -> FastMCP[None]:
+    """The server around a bot: `run("stdio")` serves a local assistant, `streamable_http_app()` a remote one."""
+    counted = metrics or Metrics()
+    # Everything served is public and read-only and no cookie is looked at, so a foreign page gains nothing by asking us.
+    # A Space's host name is not known ahead.
+    security = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+    server: FastMCP[None] = FastMCP(
+        SCHEME, instructions=LABEL["mcp_instructions"], stateless_http=True, json_response=True, transport_security=security, log_level="WARNING"
+    )
+
+    @server.tool(description=LABEL["mcp_ask"], annotations=READS)
+    async def ask_kratom_faq(
+        message: Message,
+        history: Annotated[list[Message], Field(max_length=MAX_HISTORY, description=LABEL["mcp_history"])] = [],  # noqa: B006  # never changed; the schema shows it
+        region: Annotated[Region | None, Field(description=LABEL["mcp_region"])] = None,
+    ) -> Annotated[CallToolResult, ReplyCard]:
+        reply = await to_thread.run_sync(lambda: bot.reply(message, history, region=region))
+        counted.reply("mcp", reply)
+        return _result(as_text(reply, bot.texts), reply.to_dict())
+
+    @server.tool(description=LABEL["mcp_search"], annotations=READS)
+    async def search_kratom_corpus(query: Query, limit: Limit = 5, tiers: Tiers | None = None, since: Since | None = None) -> Annotated[CallToolResult, Found]:
+        hits = await to_thread.run_sync(lambda: bot.search(query, limit=limit, tiers=tiers, since=since))
+        counted.search("mcp")
+        text = "\n\n".join(f"{hit.passage.heading}\n{quote_text(hit, bot.texts)}" for hit in hits)
+        return _result(text, {"index": bot.index.id, "query": query, "hits": [hit.to_dict() for hit in hits]})
+
+    for document in bot.documents.values():
+        server.add_resource(_resource(document))
+    return server
+
+
+def _result(text: str, data: dict[str, Any]) -> CallToolResult:
+    return CallToolResult(content=[TextContent(type="text", text=text)], structuredContent=data)
+
+
+def _resource(document: Document) -> FunctionResource:
+    """A document, word for word."""
+    uri = AnyUrl(f"{SCHEME}://documents/{document.id}")
+    return FunctionResource(uri=uri, name=document.id, title=document.title, mime_type="text/markdown", fn=lambda: document.text)

@@ -1,0 +1,76 @@
+"""Errors as problem details (RFC 9457). A detail says what is wrong with the request and never repeats what was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from bot.errors import BotError, InputError, SettingsError
+from bot.schema import Fault, Problem
+
+MEDIA = "application/problem+json"
+BRANCHES = ("constrained-str", "Earlier")  # pydantic names the branch of a union that failed; the request has no such place
+INVALID = "/docs#invalid-request"  # the one problem of our own; the others say no more than their status: about:blank
+
+
+def problem(status: int, detail: str, faults: Sequence[Fault] = (), headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """A problem-details response."""
+    kind = INVALID if status == HTTPStatus.UNPROCESSABLE_ENTITY else "about:blank"
+    title = "The request is not valid" if kind == INVALID else HTTPStatus(status).phrase
+    content = Problem(type=kind, title=title, status=status, detail=detail, errors=list(faults)).model_dump(exclude_defaults=True)
+    return JSONResponse(content, status, headers, MEDIA)
+
+
+def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The OpenAPI entries of the problems a route may answer with."""
+    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": {MEDIA: schema}} for status in statuses}
+
+
+def handle_problems(app: FastAPI) -> None:
+    """Answer every error of `app` with problem details."""
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(BotError, _wrong)
+    app.add_exception_handler(Exception, _failed)
+
+
+async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    faults = [Fault(pointer=_pointer(fault["loc"]), detail=_said(fault)) for fault in error.errors()]
+    if any(fault["type"] == "json_invalid" for fault in error.errors()):
+        return problem(HTTPStatus.BAD_REQUEST, "the body is not valid JSON")
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(f"{fault.pointer}: {fault.detail}" for fault in faults[:3]), faults[:20])
+
+
+def _said(fault: Mapping[str, Any]) -> str:
+    """What pydantic says of a fault. Of an unknown name it would repeat nothing but the name, which is in the pointer."""
+    return str(fault["msg"]).removeprefix("Value error, ")
+
+
+def _pointer(place: Sequence[str | int]) -> str:
+    """A JSON pointer as a URI fragment; names are cut so that no message text comes back through one, and made fit to encode."""
+    parts = [str(part) for part in place[1:] if part not in BRANCHES]
+    names = [part[:40].encode("ascii", "replace").decode().replace("~", "~0").replace("/", "~1") for part in parts]
+    return "#" + "".join(f"/{name}" for name in names)
+
+
+async def _refused(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return problem(error.status_code, str(error.detail), headers=error.headers)
+
+
+async def _wrong(_request: Request, error: Exception) -> JSONResponse:
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if isinstance(error, InputError | SettingsError) else HTTPStatus.INTERNAL_SERVER_ERROR
+    return problem(status, str(error))
+
+
+async def _failed(_request: Request, _error: Exception) -> JSONResponse:
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the bot failed; the server's log says where")
