@@ -11,10 +11,12 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is i
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
+import json
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -24,18 +26,26 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from bot.__main__ import progress_bar
-from bot.errors import BotError
+from bot.errors import BotError, InputError
+from bot.feedback import Feedback
+from bot.library import Choice, library_page
+from bot.pages import Frame, about_page, always_html, document_page, navigation, start_html
 from bot.pipeline import open_bot
+from bot.quality import quality_page
 from bot.records import Span
-from bot.render import about_page, as_html, document_page, notice_html
+from bot.render import as_html
+from bot.replies import load_texts
 from bot.service import create_service, opened
 from bot.service import routes as service_routes
 from bot.settings import PACKAGE, Settings
+from bot.waiting import waiting_page
 
 STYLE = (PACKAGE / "style.css").read_text("utf-8")
 SCRIPT = (PACKAGE / "page.js").read_text("utf-8")
-EXAMPLES = 6
+MAX_BODY = 20_000  # bytes of a thumb or report; the message in it is cut to 2,000 characters
 SESSIONS = 200  # conversations whose state Gradio keeps: about 32 kB each, and the bot itself keeps none
+KEEP_REGION = "(place) => { kfKeep(place); return place; }"  # on this device alone: page.js
+KEPT_REGION = "(place) => kfKept() || place"
 # Gradio's own routes that this page has no use for: uploads, files by URL (the server would fetch them), proxying, saved links, run history.
 CLOSED = (
     "upload",
@@ -50,9 +60,15 @@ CLOSED = (
 )
 
 settings = Settings().with_environment()
-bot = open_bot(settings, progress_bar())
-texts = bot.texts
+texts = load_texts()
 label = texts.labels
+HOST = os.environ.get("GRADIO_SERVER_NAME", settings.host)
+PORT = int(os.environ.get("GRADIO_SERVER_PORT", settings.port))
+frame = Frame(texts, STYLE, SCRIPT, texts.region(settings.region))
+with waiting_page(frame, HOST, PORT, progress_bar()) as progress:
+    bot = open_bot(settings, progress)
+known = {(passage.document_id, passage.key): passage for passage in bot.index.passages}
+feedback = Feedback(Path(settings.feedback), known, bot.index.id, keeps_message=settings.feedback_message) if settings.feedback else None
 Chat = list[dict[str, Any]]
 
 
@@ -66,19 +82,14 @@ def respond(message: str, chat: Chat, region: str) -> tuple[Chat, str]:
         options = [{"value": label[name], "label": label[name]} for name in ("in_danger", "not_in_danger")]
     elif reply.urgency == "now":
         options = [{"value": label["not_in_danger"], "label": label["not_in_danger"]}]
-    card = gr.HTML(as_html(reply, message, texts, datetime.now(UTC).date()))
+    today = datetime.now(UTC).date()
+    card = gr.HTML(as_html(reply, message, texts, today, feedback=feedback is not None, keeps_message=settings.feedback_message))
     answer = {"role": "assistant", "content": card, "options": options}
     return [*chat, {"role": "user", "content": message}, answer], ""
 
 
-def always(region: str) -> str:
-    """The calm line at the top: whom to call, for the chosen region."""
-    line = texts.line("always", region)
-    return notice_html(line).replace("kf-banner kf-level-info", "kf-always") if line else ""
-
-
 def choose(event: gr.SelectData, chat: Chat, region: str) -> tuple[Chat, str]:
-    """A suggestion or an example was tapped: ask it."""
+    """A suggestion was tapped: ask it."""
     value = event.value["text"] if isinstance(event.value, dict) else str(event.value)
     return respond(value, chat, region)
 
@@ -100,9 +111,10 @@ class Page(gr.Blocks):
         """Serve until interrupted, on this host alone unless the environment says otherwise. `given` goes before our options."""
         service = create_service(opened(bot))
         options: dict[str, Any] = {
-            "server_name": os.environ.get("GRADIO_SERVER_NAME", settings.host),
-            "server_port": int(os.environ.get("GRADIO_SERVER_PORT", settings.port)),
+            "server_name": HOST,
+            "server_port": PORT,
             "head": f"<style>{STYLE}</style><script>{SCRIPT}</script>",
+            "i18n": words,
             "theme": gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
             "app_kwargs": {"routes": routes(service), "lifespan": lambda _: service.router.lifespan_context(service), "docs_url": None, "redoc_url": None},
             "footer_links": [],
@@ -121,9 +133,14 @@ class Page(gr.Blocks):
 def build_page() -> Page:
     """The page."""
     with Page(title=label["title"], analytics_enabled=False, fill_width=False) as page:
-        remembered = gr.BrowserState(settings.region, storage_key="kratom-faq-region", secret="kratom-faq")  # noqa: S106  # no secret: it only keeps the value readable after a restart
-        gr.HTML(f'<header class="kf-head"><h1>{escape(label["title"])}</h1><p>{escape(label["tagline"])}</p></header>')
-        line = gr.HTML(always(settings.region), elem_id="kf-always")
+        gr.HTML(f'<a class="kf-skip" href="#kf-ask">{escape(label["skip_question"])}</a><p id="kf-live" class="kf-unseen" role="status"></p>', padding=False)
+        line = gr.HTML(always_html(texts, settings.region), elem_id="kf-always", padding=False)
+        gr.HTML(
+            f'<header class="kf-head" lang="en">{navigation(label, "chat", new_tab=True)}<h1>{escape(label["title"])}</h1></header>',
+            padding=False,
+        )
+        gr.HTML(words("tagline"), padding=False, elem_id="kf-tagline")
+        gr.HTML(start_html(texts), padding=False, elem_id="kf-start")
         chat = gr.Chatbot(
             elem_id="kf-chat",
             show_label=False,
@@ -136,28 +153,30 @@ def build_page() -> Page:
             latex_delimiters=[],
             feedback_options=None,
             group_consecutive_messages=False,
-            examples=[{"text": label[f"example_{number}"]} for number in range(1, EXAMPLES + 1)],
-            placeholder=f"**{escape(label['examples'])}**",
         )
         box = gr.Textbox(
-            label=label["question"], placeholder=label["placeholder"], submit_btn=label["ask"], lines=1, max_lines=6, elem_id="kf-ask", autofocus=False
+            label=words("question"),
+            placeholder=words("placeholder"),
+            submit_btn=words("ask"),  # type: ignore[arg-type]  # translated in the browser like the label; gradio's annotation forgot it
+            lines=1,
+            max_lines=6,
+            elem_id="kf-ask",
+            autofocus=False,
         )
         with gr.Row():
             urgent = gr.Button(label["help_now"], elem_id="kf-help")
-            clear = gr.Button(label["clear"])
+            clear = gr.Button(words("clear"), elem_id="kf-clear")
             region = gr.Dropdown(
-                [(name, key) for key, name in texts.regions.items()], value=settings.region, label=label["region"], filterable=False, elem_id="kf-region"
+                [(name, key) for key, name in texts.regions.items()], value=settings.region, label=words("region"), filterable=False, elem_id="kf-region"
             )
-        link = f'<a href="/about" target="_blank" rel="noopener">{escape(label["about"])}</a>'
-        gr.HTML(f'<p class="kf-meta">{escape(label["disclaimer"])} {link}</p>')
+        gr.HTML(words("disclaimer"), padding=False, elem_id="kf-foot")
         private: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": 4, "show_progress": "minimal"}
         box.submit(respond, [box, chat, region], [chat, box], **private)
         chat.option_select(choose, [chat, region], [chat, box], **private)
-        chat.example_select(choose, [chat, region], [chat, box], **private)
         urgent.click(lambda shown, place: respond(label["help_now"], shown, place), [chat, region], [chat, box], **private)
         clear.click(lambda: ([], ""), None, [chat, box], **private)
-        region.change(lambda place: (always(place), place), region, [line, remembered], **private)
-        page.load(lambda place: place if place in texts.regions else settings.region, remembered, region, **private)
+        region.change(lambda place: always_html(texts, place), region, line, js=KEEP_REGION, **private)
+        page.load(lambda place: place if place in texts.regions else settings.region, region, region, js=KEPT_REGION, **private)
         gr.api(search, api_name="search")  # type: ignore[attr-defined]  # exported by gradio at run time only
         gr.api(answer, api_name="reply")  # type: ignore[attr-defined]  # the same
     assert isinstance(page, Page)
@@ -166,18 +185,55 @@ def build_page() -> Page:
 
 
 def read(request: Request) -> Response:
-    """A document with a passage marked: GET /read/{document}?start=&end=."""
+    """A document with a passage marked: GET /read/{document}?passage=KEY, or ?start=&end= in characters."""
     document = bot.documents.get(request.path_params["document"])
     if document is None:
         return PlainTextResponse("There is no such document.", status_code=404)
+    key = request.query_params.get("passage", "")
+    passage = known.get((document.id, key))
     start, end = (request.query_params.get(name, "") for name in ("start", "end"))
     inside = start.isdecimal() and end.isdecimal() and int(start) < int(end) <= len(document.text)
-    return HTMLResponse(document_page(document, Span(int(start), int(end)) if inside else None, texts, STYLE))
+    span = Span(passage.start, passage.end) if passage else Span(int(start), int(end)) if inside else None
+    own = [one for one in bot.index.passages if one.document_id == document.id]
+    return HTMLResponse(document_page(frame, document, own, span, moved=bool(key) and passage is None))
+
+
+def library(request: Request) -> Response:
+    """GET /library?q=&topic=&tier=&since=: the documents that fit. Words that tell of danger get the help text before the list."""
+    choice = Choice.read(request.query_params)
+    reply = bot.reply(choice.words) if choice.words else None
+    danger = reply.notices if reply and reply.urgency != "none" else ()
+    return HTMLResponse(library_page(frame, bot.documents, bot.index.passages, choice, danger))
+
+
+def quality(request: Request) -> Response:
+    """GET /quality: the last evaluation and the index in service, as plots."""
+    return HTMLResponse(quality_page(frame, bot.index.passages, settings.reports))
+
+
+async def keep_feedback(request: Request) -> Response:
+    """POST /feedback: a thumb or a report from this page, where the host keeps them; 404 where it does not."""
+    if feedback is None:
+        return JSONResponse({"error": "This host keeps no feedback."}, status_code=404)
+    here = request.headers.get("sec-fetch-site", "same-origin") == "same-origin" and request.headers.get("content-type") == "application/json"
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_BODY:
+            break
+    try:
+        if not here or len(body) > MAX_BODY:
+            raise InputError("feedback is a small JSON object sent by this page itself")
+        feedback.keep(json.loads(body))
+    except (InputError, ValueError) as error:
+        return JSONResponse({"error": str(error)}, status_code=400)
+    return JSONResponse({"kept": True})
 
 
 def about(request: Request) -> Response:
-    """GET /about: what the bot is, and how often it was wrong when it was measured."""
-    return HTMLResponse(about_page(tuple(bot.documents.values()), bot.index.manifest, bot.index.certificate, texts, STYLE))
+    """GET /about: what the bot is, what grades mean, and how often it was wrong when it was measured."""
+    kept = () if feedback is None else ("about-feedback-message",) if settings.feedback_message else ("about-feedback",)
+    return HTMLResponse(about_page(frame, bot.index.manifest, bot.index.certificate, kept))
 
 
 def closed(request: Request) -> Response:
@@ -188,9 +244,12 @@ def closed(request: Request) -> Response:
 def routes(service: FastAPI) -> Sequence[Route]:
     """Our routes, those of the JSON service among them; they come before Gradio's and shadow those that are closed."""
     shut = [Route(f"/gradio_api/{path}", closed, methods=["GET", "POST", "PUT", "DELETE"]) for path in CLOSED]
-    return [Route("/read/{document}", read), Route("/about", about), *service_routes(service), *shut]
+    pages = [Route("/read/{document}", read), Route("/library", library), Route("/quality", quality), Route("/about", about)]
+    return [*pages, Route("/feedback", keep_feedback, methods=["POST"]), *service_routes(service), *shut]
 
 
+english = {name: label[name] for name in next(iter(texts.interface.values()))}
+words = gr.I18n(**{language: dict(shown) for language, shown in {"en": english, **texts.interface}.items()})
 demo = build_page()
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from bot.citations import CITATION, keys, plain
 from bot.corpus import read_coverage
 from bot.readability import grade
 from bot.records import Document, Passage, Span
-from bot.render import PHONE
+from bot.markup import PHONE
 
 MAX_GRADE = 10.0  # of any document; 8 for the median (corpus/README.md)
 MEDIAN_GRADE = 8.0

@@ -6,6 +6,7 @@ guardrails -> Match, Decision;  replies -> Notice;  chat -> Reply
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -129,6 +130,11 @@ class Passage:
     citations: tuple[str, ...]
     references: tuple[Reference, ...]
     page: int | None = None  # of the original file, counted from 1, where it has pages
+
+    @property
+    def key(self) -> str:
+        """Names the passage for good: a hash of its text, the same wherever the text stands in its document."""
+        return hashlib.sha256(self.text.encode("utf-8")).hexdigest()[:16]
 
     @property
     def lead(self) -> Reference:

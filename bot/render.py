@@ -6,248 +6,202 @@ the list of sources below. Numbers come from the style sheet, so that every char
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from html import escape
-from itertools import groupby, pairwise
-from typing import Any
-from urllib.parse import quote
 
-from bot.citations import CITATION, keys, plain
-from bot.records import Document, Hit, Notice, Passage, Reference, Reply, Span
+from bot.citations import plain
+from bot.feedback import REASONS, THUMBS
+from bot.markup import context_address, dated_html, link_html, notice_html, references_html, text_html
+from bot.records import Decision, Hit, Match, Notice, Passage, Reply, Span
 from bot.replies import Texts
 
-PHONE = re.compile(
-    r"(?<![\w-])(?:\(\d{3}\) \d{3}-\d{4}|1?-?\d{3}-\d{3}-\d{4}|\d{2} \d{2} \d{2}|0\d{4} \d{6}|\d{4} \d{3} \d{3}|116 123|9-8-8|911|999|000|112|988|111)(?![\w-])"
-)
-TRANSLATED = re.compile(r"-(es|fr|de|pt|id|ms|th|zh|vi|ar)$")  # a fixed text in another language says so in its key
-LIST_ITEM = re.compile(r"[-*+•]\s+")
+DANGER = ("crisis", "emergency")
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What every part of an answer's card needs: the texts, the day, and whether the host keeps thumbs and reports (with the message)."""
+
+    texts: Texts
+    today: date
+    feedback: bool = False
+    keeps_message: bool = False
+
+    @property
+    def label(self) -> Mapping[str, str]:
+        """The words of the page."""
+        return self.texts.labels
 
 
 # --- HTML ---------------------------------------------------------------------------------------------------------
 
 
-def as_html(reply: Reply, message: str, texts: Texts, today: date) -> str:
-    """The answer card: banners by urgency, then the lead quote, further passages folded."""
-    label = texts.labels
-    parts = [_banner(notice) for notice in _before(reply.notices)]
-    if reply.carried and reply.action not in ("crisis", "emergency", "smalltalk"):
+def as_html(reply: Reply, message: str, texts: Texts, today: date, *, feedback: bool = False, keeps_message: bool = False) -> str:
+    """The answer card: banners by urgency, then the lead quote, further passages folded, and how it was found.
+
+    `feedback`: the host keeps thumbs and reports; `keeps_message`: with the message, which is said beside them.
+    """
+    card, label = Card(texts, today, feedback, keeps_message), texts.labels
+    parts = [notice_html(notice, label) for notice in _before(reply.notices)]
+    if reply.carried and reply.action not in (*DANGER, "smalltalk"):
         parts.append(_searched(reply.query, message, label))
     if reply.hits:
         if reply.missing:
             words = ", ".join(f"<q>{escape(word)}</q>" for word in reply.missing)
             parts.append(f'<p class="kf-meta">{escape(label["missing"])} {words}</p>')
-        quotes = _quotes(reply, texts, today)
+        quotes = _quotes(reply, card)
         if reply.choices and reply.urgency == "none":
             parts.append(f'<p class="kf-meta">{escape(label["choose"])}</p>')
         if reply.urgency == "possible" or reply.choices:
             summary = label["folded"] if reply.urgency == "possible" else label["found"]
             quotes = f'<details class="kf-fold"><summary>{escape(summary)}</summary>{quotes}</details>'
         parts.append(quotes)
-    parts += [_banner(notice) for notice in _after(reply.notices)]
+    parts += [notice_html(notice, label) for notice in _after(reply.notices)]
     if reply.hits:
         parts.append(f'<p class="kf-meta">{escape(label["disclaimer"])}</p>')
-    return f'<article class="kf-reply kf-{reply.action}" lang="en">{"".join(parts)}</article>'
+    if reply.action not in (*DANGER, "smalltalk"):
+        parts.append(_how(reply, label))
+    told = f' data-message="{escape(message, quote=True)}"' if feedback and keeps_message else ""
+    if reply.suggestions and not reply.choices and reply.urgency == "none":
+        parts.append(_above(label["suggestions"]).replace("kf-above", "kf-above kf-next"))
+    return f'<article class="kf-reply kf-{reply.action}" lang="en" tabindex="-1" aria-label="{escape(label["answer"])}"{told}>{"".join(parts)}</article>'
 
 
-def document_page(document: Document, span: Span | None, texts: Texts, style: str) -> str:
-    """A whole document as a page of its own, with the passage at `span` marked: "read in context"."""
-    sections = []
-    for section in document.sections:
-        body = _blocks_html(document.text, section.span, span, {reference.key: number for number, reference in enumerate(document.references, 1)})
-        heading = "" if section.heading == document.title else f"<h2>{escape(section.heading)}</h2>"
-        sections.append(f"<section>{heading}{body}</section>")
-    label = texts.labels
-    warning = f'<p class="kf-warning">{escape(label["unreviewed_warning"])}</p>' if document.status == "unreviewed" else ""
-    return _page(
-        document.title,
-        f'<main class="kf-document"><p><a href="/">{escape(label["document_back"])}</a></p>'
-        f"<h1>{escape(document.title)}</h1>"
-        f'<p class="kf-meta">{escape(label["reviewed_on"])} <time>{escape(document.reviewed)}</time></p>{warning}'
-        f"{''.join(sections)}<h2>{escape(label['references'])}</h2>{_references(document.references, texts)}</main>",
-        style,
-    )
-
-
-def _page(title: str, body: str, style: str) -> str:
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
-        f'<title>{escape(title)}</title><style>{style}</style></head><body class="kf-page">{body}</body></html>'
-    )
-
-
-def about_page(documents: Sequence[Document], manifest: Mapping[str, Any], claim: Mapping[str, Any] | None, texts: Texts, style: str) -> str:
-    """What the bot is, how often its answers were wrong when it was measured, and which index is in service, as a page of its own."""
-    label = texts.labels
-    about = texts.notices(("about",), next(iter(texts.regions)))[0]
-    facts = [(label["about_documents"], len(documents)), (label["about_index"], manifest["id"][:16]), (label["about_model"], manifest["encoder"]["name"])]
-    measured = []
-    if claim:
-        names = ("date", "answers", "wrong", "upper_bound", "confidence", "target")
-        measured = [(label[f"about_{name}"], claim[name]) for name in names]
-    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(str(value))}</dd>" for name, value in (*facts, *measured))
-    missing = "" if claim else f'<p class="kf-warning">{escape(label["about_unmeasured"])}</p>'
-    body = f'<p><a href="/">{escape(label["document_back"])}</a></p><h1>{escape(label["about"])}</h1>{_banner(about)}{missing}<dl>{rows}</dl>'
-    return _page(label["about"], f'<main class="kf-document">{body}</main>', style)
-
-
-def notice_html(notice: Notice) -> str:
-    """One fixed text as a banner."""
-    return _banner(notice)
-
-
-def _quotes(reply: Reply, texts: Texts, today: date) -> str:
+def _quotes(reply: Reply, card: Card) -> str:
     lead, *others = reply.hits
     answers = [hit for hit in reply.hits if hit.part]
     if answers:
-        html = "".join(_figure(hit, number, texts, today) for number, hit in enumerate(answers, 1))
-        return html + _more([hit for hit in reply.hits if not hit.part], len(answers) + 1, texts, today)
+        html = "".join(_figure(hit, number, card) for number, hit in enumerate(answers, 1))
+        return _above(card.label["lead"]) + html + _more([hit for hit in reply.hits if not hit.part], len(answers) + 1, card)
     if reply.disagreement and others:
-        sides = "".join(_figure(hit, number, texts, today) for number, hit in enumerate(reply.hits[:2], 1))
-        html = f'<p class="kf-meta">{escape(texts.labels["disagree"])}</p><div class="kf-sides">{sides}</div>'
-        return html + _more(others[1:], 3, texts, today)
-    html = f'<p class="kf-meta">{escape(texts.labels["lead"])}</p>{_figure(lead, 1, texts, today)}'
-    return html + _more(others, 2, texts, today)
+        sides = "".join(_figure(hit, number, card) for number, hit in enumerate(reply.hits[:2], 1))
+        return f'{_above(card.label["disagree"])}<div class="kf-sides">{sides}</div>{_more(others[1:], 3, card)}'
+    return f"{_above(card.label['lead'])}{_figure(lead, 1, card)}{_more(others, 2, card)}"
 
 
-def _more(hits: Sequence[Hit], first: int, texts: Texts, today: date) -> str:
+def _above(text: str) -> str:
+    return f'<h2 class="kf-above">{escape(text)}</h2>'
+
+
+def _more(hits: Sequence[Hit], first: int, card: Card) -> str:
     if not hits:
         return ""
-    figures = "".join(_folded(hit, number, texts, today) for number, hit in enumerate(hits, first))
-    return f'<section class="kf-more"><p class="kf-meta">{escape(texts.labels["more"])}</p>{figures}</section>'
+    figures = "".join(_folded(hit, number, card) for number, hit in enumerate(hits, first))
+    return f'<section class="kf-more">{_above(card.label["more"])}{figures}</section>'
 
 
-def _folded(hit: Hit, number: int, texts: Texts, today: date) -> str:
+def _folded(hit: Hit, number: int, card: Card) -> str:
     passage = hit.passage
-    summary = f'{escape(passage.heading)} <span class="kf-tier">{escape(passage.tier)}</span>'
-    return f'<details class="kf-fold"><summary>{summary}</summary>{_figure(hit, number, texts, today)}</details>'
+    summary = f'<h3>{escape(passage.heading)}</h3> <span class="kf-tier">{escape(passage.tier)}</span>'
+    return f'<details class="kf-fold"><summary>{summary}</summary>{_figure(hit, number, card, headed=False)}</details>'
 
 
-def _figure(hit: Hit, number: int, texts: Texts, today: date) -> str:
-    passage, label = hit.passage, texts.labels
+def _figure(hit: Hit, number: int, card: Card, *, headed: bool = True) -> str:
+    passage, label = hit.passage, card.label
     numbers = {reference.key: place for place, reference in enumerate(passage.references, 1)}
     warning = f'<p class="kf-warning">{escape(label["unreviewed_warning"])}</p>' if passage.status == "unreviewed" else ""
-    overdue = f' <span class="kf-warning">{escape(label["overdue"])}</span>' if date.fromisoformat(passage.review_by) < today else ""
-    place = f"<span>{escape(passage.jurisdiction)}</span> · " if passage.jurisdiction else ""
-    page = f" · <span>{escape(label['page'])}</span> {passage.page}" if passage.page else ""
-    note = f'<p class="kf-note">{escape(passage.lead.interest)}</p>' if passage.lead.interest else ""
-    link = _link(passage.url, label["read_source"])
-    context = f"/read/{quote(passage.document_id)}?start={passage.start}&amp;end={passage.end}#passage"
+    overdue = f'<p class="kf-warning">{escape(label["overdue"])} <time>{escape(passage.review_by)}</time></p>' if _overdue(passage, card.today) else ""
     part = f'<p class="kf-meta">{escape(label["part"])} <q>{escape(hit.part)}</q></p>' if hit.part else ""
-    heading = "" if passage.heading == passage.title else f'<p class="kf-heading">{escape(passage.heading)}</p>'
+    heading = f'<h3 class="kf-heading">{escape(passage.heading)}</h3>' if headed and passage.heading != passage.title else ""
+    named = f'aria-label="{escape(passage.heading, quote=True)}" data-number="{number}" data-document="{escape(passage.document_id)}"'
     return (
-        f'<figure class="kf-quote" data-number="{number}" data-document="{escape(passage.document_id)}">{part}{warning}{heading}'
-        f"<blockquote>{_blocks_html(passage.text, Span(0, len(passage.text)), _relative(hit), numbers)}</blockquote>"
-        f'<figcaption><p class="kf-source"><span>{escape(label[passage.status])}</span> <b>{escape(passage.title)}</b>{page}</p>'
-        f'<p class="kf-source"><span>{escape(label["source"])}</span> <cite>{escape(passage.source)}</cite></p>'
-        f'<p class="kf-card"><span>{escape(label["tier"])}</span> <span class="kf-tier">{escape(passage.tier)}</span> · {place}'
-        f"{_dated(passage.lead, texts)} · "
-        f"<span>{escape(label['reviewed_on'])}</span> <time>{escape(passage.reviewed)}</time>{overdue}</p>{note}"
-        f'<p class="kf-actions">{link}<a href="{context}" target="_blank" rel="noopener">{escape(label["read_context"])}</a>'
-        f'<button type="button" class="kf-copy" data-copy="{escape(quote_text(hit, texts), quote=True)}" '
-        f'data-done="{escape(label["copied"])}">{escape(label["copy"])}</button></p>'
-        f'<details class="kf-fold kf-small"><summary>{escape(label["references"])}</summary>{_references(passage.references, texts)}</details>'
-        f"</figcaption></figure>"
+        f'<figure class="kf-quote" {named}>{part}{warning}{overdue}{heading}'
+        f"<blockquote>{text_html(passage.text, Span(0, len(passage.text)), _relative(hit), numbers)}</blockquote>"
+        f"<figcaption>{_source(passage, card.texts)}{_actions(hit, card)}"
+        f'<details class="kf-fold kf-small"><summary>{escape(label["references"])}</summary>{references_html(passage.references, card.texts)}</details>'
+        f"{_report(passage, card)}</figcaption></figure>"
     )
 
 
-def _references(references: Sequence[Reference], texts: Texts) -> str:
+def _overdue(passage: Passage, today: date) -> bool:
+    return date.fromisoformat(passage.review_by) < today
+
+
+def _source(passage: Passage, texts: Texts) -> str:
+    """The line below a quote: grade, main source, date, whose law, link; and below it whose document was quoted."""
+    label = texts.labels
+    place = f" · {escape(label['law_of'])} <span>{escape(passage.jurisdiction)}</span>" if passage.jurisdiction else ""
+    source = link_html(passage.url, passage.source).rstrip() or escape(passage.source)
+    page = f" · <span>{escape(label['page'])}</span> {passage.page}" if passage.page else ""
+    note = f'<p class="kf-note">{escape(passage.lead.interest)}</p>' if passage.lead.interest else ""
+    return (
+        f'<p class="kf-source"><span>{escape(label["tier"])}</span> <span class="kf-tier">{escape(passage.tier)}</span> · '
+        f"<span>{escape(label['source'])}</span> <cite>{source}</cite> · {dated_html(passage.lead, texts)}{place}</p>"
+        f'<p class="kf-source kf-ours"><span>{escape(label[passage.status])}</span> <b>{escape(passage.title)}</b>{page} · '
+        f"<span>{escape(label['reviewed_on'])}</span> <time>{escape(passage.reviewed)}</time></p>{note}"
+    )
+
+
+def _actions(hit: Hit, card: Card) -> str:
+    label, passage = card.label, hit.passage
+    thumbs = "".join(_send(kind, passage, label) for kind in THUMBS) if card.feedback else ""
+    context = f'href="{context_address(passage)}" data-context data-close="{escape(label["close"], quote=True)}" target="_blank" rel="noopener"'
+    return f'<p class="kf-actions"><a {context}>{escape(label["read_context"])}</a>{_copy(quote_text(hit, card.texts), label["copy"], label)}{thumbs}</p>'
+
+
+def _copy(text: str, name: str, label: Mapping[str, str]) -> str:
+    return f'<button type="button" class="kf-button" data-copy="{escape(text, quote=True)}" data-done="{escape(label["copied"])}">{escape(name)}</button>'
+
+
+def _send(kind: str, passage: Passage, label: Mapping[str, str]) -> str:
+    """A button that sends one word about a passage to this host."""
+    told = json.dumps({"kind": kind, "document": passage.document_id, "passage": passage.key})
+    return (
+        f'<button type="button" class="kf-button" data-feedback="{escape(told, quote=True)}" data-done="{escape(label["thanks"])}" '
+        f'data-failed="{escape(label["not_sent"])}">{escape(label[kind])}</button>'
+    )
+
+
+def _report(passage: Passage, card: Card) -> str:
+    """A problem with a passage: sent where the host keeps reports, else copied for whoever runs the page."""
+    label = card.label
+    if card.feedback:
+        inside = "".join(_send(reason, passage, label) for reason in REASONS)
+        inside = f'<p class="kf-meta">{escape(label["report_kept_message" if card.keeps_message else "report_kept"])}</p><p class="kf-actions">{inside}</p>'
+    else:
+        told = f"{passage.title}, {passage.heading}\n{context_address(passage)}\n{passage.file}:{passage.start}-{passage.end}"
+        inside = f'<p class="kf-meta">{escape(label["report_copy"])}</p><p class="kf-actions">{_copy(told, label["copy_report"], label)}</p>'
+    return f'<details class="kf-fold kf-small"><summary>{escape(label["report"])}</summary>{inside}</details>'
+
+
+def _how(reply: Reply, label: Mapping[str, str]) -> str:
+    """The decision record and the scores, folded."""
+    decision = reply.decision
+    rows = [(label["how_query"], f"<q>{escape(reply.query)}</q>")] if reply.query else []
+    rows.append((label["how_action"], f"<span>{escape(reply.action)}</span> · <span>{escape(label['how_urgency'])}</span> <span>{reply.urgency}</span>"))
+    rows += [(label[name], _matches(matches)) for name, matches in _fired(decision) if matches]
+    if reply.hits:
+        scores = "".join(f"<li><span>{escape(hit.passage.heading)}</span> <b>{hit.score:.2f}</b></li>" for hit in reply.hits)
+        rows.append((label["how_scores"], f"<ol>{scores}</ol>"))
+    rows.append((label["about_index"], f"<code>{escape(str(reply.receipt()['index'])[:16])}</code>"))
+    rows.append((label["how_version"], f"<code>{escape(decision.version)}</code>"))
+    listed = "".join(f"<dt>{escape(name)}</dt><dd>{value}</dd>" for name, value in rows)
+    receipt = _copy(json.dumps(reply.receipt(), ensure_ascii=False), label["copy_receipt"], label)
+    return f'<details class="kf-fold kf-small kf-how"><summary>{escape(label["how"])}</summary><dl>{listed}</dl><p class="kf-actions">{receipt}</p></details>'
+
+
+def _fired(decision: Decision) -> list[tuple[str, tuple[Match, ...]]]:
+    return [("how_rules", decision.matches), ("how_lowered", decision.lowered)]
+
+
+def _matches(matches: Sequence[Match]) -> str:
     rows = []
-    for reference in references:
-        title = _link(reference.url, reference.title) or f"<span>{escape(reference.title)}</span> "
-        note = f' · <span class="kf-note">{escape(reference.interest)}</span>' if reference.interest else ""
-        rows.append(
-            f"<li>{title}<cite>{escape(reference.source)}</cite> · "
-            f'<span class="kf-tier">{escape(reference.tier)}</span> · {_dated(reference, texts)}{note}</li>'
-        )
-    return f'<ol class="kf-references">{"".join(rows)}</ol>'
-
-
-def _dated(reference: Reference, texts: Texts) -> str:
-    label = texts.labels["undated" if reference.undated else "as_of"]
-    return f"<span>{escape(label)}</span> <time>{escape(reference.as_of)}</time>"
+    for match in matches:
+        why = f"<q>{escape(match.text)}</q>" if match.text else ""
+        score = f" <b>{match.score:.2f}</b>" if match.score is not None else ""
+        rows.append(f"<li><span>{escape(match.rule)}</span> · <span>{escape(match.net)}</span>{score} {why}</li>")
+    return f"<ul>{''.join(rows)}</ul>"
 
 
 def _searched(query: str, message: str, label: Mapping[str, str]) -> str:
     """What was searched for a follow-up, with a way to change it and one to search the message as typed."""
     typed = '"' + re.sub('["“”„]', "'", message.strip()) + '"'
-    edit = f'<button type="button" class="kf-link" data-edit="{escape(query)}">{escape(label["edit_query"])}</button>'
-    alone = f'<button type="button" class="kf-link" data-ask="{escape(typed)}">{escape(label["as_typed"])}</button>'
-    return f'<p class="kf-meta">{escape(label["searched"])} <q>{escape(query)}</q> {edit} {alone}</p>'
-
-
-def _banner(notice: Notice) -> str:
-    lines = "".join(f"<li>{_phones(line)}</li>" for line in notice.text.splitlines())
-    translated = TRANSLATED.search(notice.key)
-    language = translated.group(1) if translated else "en"
-    return (
-        f'<section class="kf-banner kf-level-{escape(notice.level)}" data-key="{escape(notice.key)}" lang="{language}" dir="auto">'
-        f'<p class="kf-title">{_phones(notice.title)}</p><ul>{lines}</ul></section>'
-    )
-
-
-def _phones(text: str) -> str:
-    """Escaped text with each telephone number as a tap-to-call link around the same characters."""
-    parts, last = [], 0
-    for match in PHONE.finditer(text):
-        parts.append(escape(text[last : match.start()]))
-        digits = re.sub(r"\D", "", match.group())
-        parts.append(f'<a href="tel:{digits}">{escape(match.group())}</a>')
-        last = match.end()
-    return "".join([*parts, escape(text[last:])])
-
-
-def _link(url: str | None, text: str) -> str:
-    if not url or not re.match(r"https?://", url):
-        return ""
-    return f'<a href="{escape(url, quote=True)}" target="_blank" rel="noopener noreferrer">{escape(text)}</a> '
-
-
-def _blocks_html(text: str, span: Span, mark: Span | None, numbers: dict[str, int]) -> str:
-    html = []
-    for is_item, lines in groupby(_lines(text, span), key=lambda line: line[1]):
-        tag = "li" if is_item else "p"
-        body = "".join(f"<{tag}>{_runs(text, line, mark, numbers)}</{tag}>" for line, _ in lines)
-        html.append(f"<ul>{body}</ul>" if is_item else body)
-    return "".join(html)
-
-
-def _lines(text: str, span: Span) -> Iterator[tuple[Span, bool]]:
-    """Paragraphs and list items of a span: (where, whether it is a list item)."""
-    paragraph: Span | None = None
-    for match in re.compile(r"[^\n]+|\n[ \t\r]*(?=\n)").finditer(text, span.start, span.end):
-        start = match.start() + len(match.group()) - len(match.group().lstrip())
-        item = LIST_ITEM.match(text, start, match.end())
-        if paragraph and (item or not match.group().strip()):
-            yield paragraph, False
-            paragraph = None
-        if item:
-            yield Span(item.end(), match.end()), True
-        elif match.group().strip():
-            paragraph = Span(paragraph.start if paragraph else start, match.end())
-    if paragraph:
-        yield paragraph, False
-
-
-def _runs(text: str, line: Span, mark: Span | None, numbers: dict[str, int]) -> str:
-    edges = {line.start, line.end}
-    if mark:
-        edges |= {edge for edge in (mark.start, mark.end) if line.start < edge < line.end}
-    citations = list(CITATION.finditer(text, line.start, line.end))
-    for citation in citations:
-        edges |= {citation.start(), citation.end()}
-    cited = {citation.start(): citation.group() for citation in citations}
-    html = []
-    places = sorted(edges)
-    for start, end in pairwise(places):
-        if start in cited:
-            shown = ",".join(str(numbers[key]) for key in keys(cited[start]) if key in numbers)
-            html.append(f'<sup class="kf-cite" data-n="{shown}" aria-hidden="true"></sup>')
-        elif not any(citation.start() < start < citation.end() for citation in citations):
-            run = escape(text[start:end])
-            html.append(f"<mark>{run}</mark>" if mark and mark.start <= start and end <= mark.end else run)
-    return "".join(html)
+    edit = f'<button type="button" class="kf-button" data-edit="{escape(query)}">{escape(label["edit_query"])}</button>'
+    alone = f'<button type="button" class="kf-button" data-ask="{escape(typed)}">{escape(label["as_typed"])}</button>'
+    return f'<p class="kf-meta">{escape(label["searched"])} <q>{escape(query)}</q></p><p class="kf-actions">{edit} {alone}</p>'
 
 
 def _relative(hit: Hit) -> Span | None:

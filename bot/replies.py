@@ -23,6 +23,8 @@ class Texts:
     version: str
     regions: Mapping[str, str]
     labels: Mapping[str, str]
+    tiers: Mapping[str, str]  # what each evidence grade means, strongest first
+    interface: Mapping[str, Mapping[str, str]]  # the chat page's own words in other languages, by language and label
     everything: str  # the file as it stands, for checks
     _notices: Mapping[str, Mapping[str, Any]]
     _lines: Mapping[str, Mapping[str, Mapping[str, str]]]
@@ -67,6 +69,6 @@ def load_texts() -> Texts:
     text = TEXTS.read_text("utf-8")
     raw = tomllib.loads(text)
     try:
-        return Texts(raw["version"], raw["region"], raw["label"], text, raw["notice"], raw["line"])
+        return Texts(raw["version"], raw["region"], raw["label"], raw["tier"], raw["interface"], text, raw["notice"], raw["line"])
     except KeyError as error:
         raise TextsError(f"{TEXTS.name} has no [{error.args[0]}]; put it back from the last commit") from error

@@ -56,6 +56,11 @@ class Settings:
     answer_threshold: float = field(default=0.33, metadata={"why": "probability below which the bot abstains; benchmarks/weights.py, calibration questions"})
     highlight_similarity: float = field(default=0.35, metadata={"why": "a sentence below this cosine rarely answers; set by reading answers, not tuned"})
     max_message: int = field(default=20_000, metadata={"why": "characters; over ten times the longest story in our sets, and still answered at once"})
+    feedback: str = field(
+        default="", metadata={"why": "a file to which thumbs and reports are added, one JSON line each; empty: none are kept and no thumbs are shown"}
+    )
+    feedback_message: bool = field(default=False, metadata={"why": "also keep the message in that file; off, since messages are about people's health"})
+    reports: Path = field(default=PACKAGE.parent / "docs", metadata={"why": "evaluation.md and guardrails.md, whose figures the quality page draws"})
     port: int = field(default=7860, metadata={"why": "where a Hugging Face Space listens"})
     host: str = field(default="127.0.0.1", metadata={"why": "local by default; a Space sets GRADIO_SERVER_NAME"})
 

@@ -11,13 +11,18 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from bot.chat import Bot
+from bot.evaluation import read_questions
+from bot.render import as_html
+from bot.replies import load_texts
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "screenshots"
@@ -33,10 +38,11 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def address(bot: Bot) -> Iterator[str]:
+def address(bot: Bot, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The running page, started as a user starts it."""
     port = free_port()
-    environment = {**os.environ, "GRADIO_SERVER_PORT": str(port)}
+    kept = tmp_path_factory.mktemp("feedback") / "feedback.jsonl"
+    environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), "KRATOM_FAQ_FEEDBACK": str(kept)}
     process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         for _ in range(240):
@@ -69,6 +75,7 @@ def opened(context: BrowserContext, address: str) -> Page:
     page.goto(address)
     page.wait_for_selector("#kf-ask textarea", timeout=60_000)
     page.wait_for_timeout(800)
+    page.on("pageerror", lambda error: pytest.fail(f"script error: {error}"))
     return page
 
 
@@ -83,12 +90,17 @@ def ask(page: Page, message: str) -> str:
 def card(page: Page, before: int) -> str:
     page.wait_for_function(f"document.querySelectorAll('.kf-reply').length > {before}", timeout=30_000)
     page.wait_for_timeout(500)
-    return str(page.locator(".kf-reply").last.evaluate("card => { card.querySelectorAll('details').forEach(part => part.open = true); return card.innerText }"))
+    return str(page.locator(".kf-reply").last.evaluate(READ))
+
+
+# A card's text with every fold open, but for the decision record: that is data about the decision, and test_render.py checks it.
+READ = """card => { card.querySelectorAll('details').forEach(part => part.open = true); const how = card.querySelector('.kf-how');
+  if (how) how.open = false; const text = card.innerText; return text }"""
 
 
 def allowed() -> str:
     """Everything a reply may be made of, citations left out as the page leaves them out, white space folded."""
-    files = [*sorted((ROOT / "corpus").rglob("*.md")), ROOT / "corpus" / "references.json", ROOT / "bot" / "replies.toml"]
+    files = [*sorted((ROOT / "corpus").rglob("*.md")), ROOT / "corpus" / "references.json", ROOT / "bot" / "replies.toml", ROOT / "bot" / "guardrails.toml"]
     text = "\n".join(path.read_text("utf-8") for path in files)
     return folded(re.sub(r"\s*\[@[^\]]*\]", "", text.replace('\\"', '"')))
 
@@ -100,7 +112,8 @@ def folded(text: str) -> str:
 def strangers(text: str, corpus: str, message: str) -> list[str]:
     """The parts of a card, between line breaks and separators, that stand neither in corpus/ nor in replies.toml."""
     parts = [folded(part) for line in text.splitlines() for part in re.split(r" · |\s{2,}", line)]
-    return [part for part in parts if part and part not in corpus and not inside(part, corpus) and part not in message]
+    own = f"{load_texts().labels['part']} "  # "You asked:" with the person's own words behind it
+    return [part for part in parts if part and part not in corpus and not inside(part, corpus) and part.removeprefix(own) not in folded(message)]
 
 
 def inside(part: str, corpus: str) -> bool:
@@ -143,6 +156,19 @@ def test_three_questions_and_a_suggestion_show_nothing_but_quotes_and_fixed_text
     context.close()
 
 
+def test_200_answers_show_nothing_but_quotes_and_fixed_texts(browser: Browser, bot: Bot) -> None:
+    corpus = allowed()
+    page, style = browser.new_page(), (ROOT / "bot" / "style.css").read_text("utf-8")
+    found: dict[str, list[str]] = {}
+    for question in read_questions("tune")[:200]:
+        page.set_content(f"<style>{style}</style>{as_html(bot.reply(question.text), question.text, bot.texts, date(2026, 11, 22))}")
+        strange = strangers(str(page.locator(".kf-reply").evaluate(READ)), corpus, question.text)
+        if strange:
+            found[question.text] = strange
+    page.close()
+    assert found == {}
+
+
 def test_a_sentence_that_is_not_ours_would_be_noticed() -> None:
     corpus = allowed()
     assert strangers("Kratom is perfectly safe for everyone.", corpus, "") == ["Kratom is perfectly safe for everyone."]
@@ -175,7 +201,7 @@ def test_the_region_is_chosen_on_the_page_and_changes_the_numbers(browser: Brows
 def test_help_is_one_tap_away(browser: Browser, address: str) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844})
     page = opened(context, address)
-    page.click("#kf-help")
+    page.click("[data-help]")
     assert card(page, 0).startswith("Call 911 now")
     context.close()
 
@@ -189,6 +215,172 @@ def test_read_in_context_opens_the_document_with_the_passage_marked(browser: Bro
     assert page.locator("mark").count() >= 1
     assert page.locator("h1").inner_text() == "Kratom with alcohol, sedatives and opioids"
     context.close()
+
+
+PAGES = ("/", "/library", "/library?q=liver&topic=safety", "/quality", "/about", "/read/liver")
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core finds, best practices included."""
+    found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
+    return [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in found.response["violations"]]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_any_page(browser: Browser, address: str, scheme: Literal["light", "dark"]) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)
+    page = opened(context, address)
+    assert violations(page) == []
+    for message in (ORDINARY, DECLINED, EMERGENCY):
+        ask(page, message)  # every fold is open now
+        assert violations(page) == [], message
+    for path in PAGES[1:]:
+        page.goto(address + path)
+        assert violations(page) == [], path
+    context.close()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_320_pixels_are_wide_enough_and_nothing_is_fetched_from_elsewhere(browser: Browser, address: str, path: str) -> None:
+    context = browser.new_context(viewport={"width": 320, "height": 256})  # 1280 by 1024 at 400 % zoom
+    elsewhere: list[str] = []
+    context.on("request", lambda request: elsewhere.append(request.url) if not request.url.startswith((address, "data:", "blob:")) else None)
+    page = context.new_page()
+    page.goto(address + path)
+    page.wait_for_timeout(1000)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    assert elsewhere == [] and context.cookies() == []
+    assert page.locator("[data-help]:visible").count() == 1
+    context.close()
+
+
+def test_our_buttons_and_links_are_large_enough_for_a_thumb(browser: Browser, address: str) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = opened(context, address)
+    ask(page, ORDINARY)
+    heights = page.locator(".kf-reply").evaluate(
+        "card => [...card.querySelectorAll('button, summary, .kf-actions a')].filter(one => one.offsetParent).map(one => one.getBoundingClientRect().height)"
+    )
+    assert heights and min(heights) >= 43.9
+    context.close()
+
+
+def test_the_whole_way_goes_by_keyboard(browser: Browser, address: str) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = opened(context, address)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "kf-skip"
+    page.keyboard.press("Enter")
+    page.keyboard.type(ORDINARY)
+    page.keyboard.press("Enter")
+    card(page, 0)
+    assert "kf-reply" in page.evaluate("document.activeElement.className"), "the reader's place is not at the answer"
+    assert "Mixing can be dangerous" in page.inner_text("#kf-live")
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.hasAttribute('data-context')"):
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_selector("dialog[open] #passage")
+    assert page.evaluate("document.activeElement.id") == "passage"
+    page.keyboard.press("Escape")
+    page.wait_for_selector("dialog", state="detached")
+    assert page.evaluate("document.activeElement.hasAttribute('data-context')"), "focus does not come back"
+    context.close()
+
+
+def test_an_example_of_the_first_visit_is_asked_with_one_tap(browser: Browser, address: str) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = opened(context, address)
+    assert page.locator(".kf-start h3").count() == 3
+    page.locator(".kf-start button").first.click()
+    card(page, 0)
+    assert not page.locator(".kf-start").is_visible()
+    context.close()
+
+
+def test_a_thumb_is_kept_without_the_message_and_strangers_are_refused(browser: Browser, address: str) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = opened(context, address)
+    ask(page, ORDINARY)
+    with page.expect_response("**/feedback") as sent:
+        page.locator(".kf-reply [data-feedback]").first.click()
+    assert sent.value.status == 200 and "Xanax" not in str(sent.value.request.post_data)
+    assert page.locator(".kf-reply [data-feedback]").first.is_disabled()
+    for headers, body in (({"Content-Type": "text/plain"}, b"{}"), ({"Content-Type": "application/json"}, b"x" * 30_000)):
+        with pytest.raises(urllib.error.HTTPError, match="400") as refused:
+            urllib.request.urlopen(urllib.request.Request(f"{address}/feedback", body, headers), timeout=10)
+        refused.value.close()
+    context.close()
+
+
+def test_the_region_is_remembered_on_the_device_and_by_the_other_pages(browser: Browser, address: str) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = opened(context, address)
+    page.click("#kf-region input")
+    page.get_by_role("option", name="United Kingdom").click()
+    page.wait_for_function("document.querySelector('#kf-always').innerText.includes('999')", timeout=15_000)
+    page.goto(f"{address}/library")
+    assert "999" in page.locator(".kf-pinned:visible").inner_text()
+    page = opened(context, address)
+    page.wait_for_function("document.querySelector('#kf-always').innerText.includes('999')", timeout=15_000)
+    page.goto(f"{address}/about")
+    page.locator("[data-help]:visible").click()
+    assert card(page, 0).startswith("Call 999 now")
+    context.close()
+
+
+def test_danger_typed_into_the_library_gets_the_help_text(browser: Browser, address: str) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto(f"{address}/library")
+    page.fill("#kf-q", EMERGENCY)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**q=**")
+    assert page.locator(".kf-level-emergency").count() >= 1
+    context.close()
+
+
+@pytest.mark.parametrize(("language", "words"), [("es", "Su pregunta"), ("ar", "سؤالك"), ("sv", "Your question")])
+def test_the_pages_own_words_follow_the_browsers_language(browser: Browser, address: str, language: str, words: str) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, locale=language)
+    page = opened(context, address)
+    assert words in page.inner_text("#kf-ask")
+    assert page.locator(".kf-start").get_attribute("lang") == "en"
+    context.close()
+
+
+def test_folded_parts_are_opened_for_printing_and_buttons_left_out(browser: Browser, address: str) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = opened(context, address)
+    ask(page, ORDINARY)
+    page.emulate_media(media="print")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("details:not([open])").count() == 0
+    assert not page.locator(".kf-actions").first.is_visible() and not page.locator("#kf-ask").is_visible()
+    context.close()
+
+
+def test_the_other_pages_look_right(browser: Browser, address: str) -> None:
+    looks: tuple[tuple[str, str, int, int, Literal["dark", "light"]], ...] = (
+        ("library-desktop-light", "/library?q=liver", 1280, 900, "light"),
+        ("quality-desktop-dark", "/quality", 1280, 900, "dark"),
+        ("quality-phone-light", "/quality", 390, 844, "light"),
+        ("about-phone-dark", "/about", 390, 844, "dark"),
+        ("context-desktop-light", "", 1280, 900, "light"),
+    )
+    for name, path, width, height, scheme in looks:
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        page = opened(context, address)
+        if path:
+            page.goto(address + path)
+        else:
+            ask(page, ORDINARY)
+            page.locator("a[data-context]").first.click()
+            page.wait_for_selector("dialog[open] #passage")
+        page.screenshot(path=PICTURES / f"{name}.png")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        context.close()
 
 
 SPACE = """

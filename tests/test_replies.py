@@ -7,7 +7,7 @@ import pytest
 
 from bot.chat import Bot
 from bot.errors import SettingsError
-from bot.render import PHONE
+from bot.markup import PHONE
 from bot.replies import TEXTS, load_texts
 
 TEXTS_NOW = load_texts()
