@@ -20,9 +20,9 @@ from bot.chat import Bot
 from bot.chunking import LEANING, sentences
 from bot.citations import CITATION, keys, plain
 from bot.corpus import read_coverage
+from bot.markup import PHONE
 from bot.readability import grade
 from bot.records import Document, Passage, Span
-from bot.markup import PHONE
 
 MAX_GRADE = 10.0  # of any document; 8 for the median (corpus/README.md)
 MEDIAN_GRADE = 8.0
