@@ -39,6 +39,7 @@ AMOUNT = re.compile(
 POOL = 4  # times as many passages are found as are shown: for what a refusal must leave out, and for the other side of a claim
 MAX_CHOICES = 4  # buttons that fit a phone without scrolling
 TURNS = 6  # earlier messages from which the subject of a follow-up is taken
+MAY_LEAN = 0.02  # probability below which a message is never read as a follow-up
 REMEMBERED = 2048  # readings of the classifier kept in memory, without their text; the answer is the same without
 MAX_HISTORY = 50  # earlier messages read; the guardrails and the dialogue look at the last few only
 
@@ -140,20 +141,35 @@ class Bot:
         recent = [text for text in history[-TURNS:] if text.strip()]
         choices = self.reply(recent[-1], recent[:-1]).choices if recent and may_pick(message) else ()
         leaning = self._leaning(message) if recent else None
-        if not recent or not (choices or leans(message, leaning)):
+        if not recent:
             return resolve(message, None)
+        if not (choices or leans(message, leaning)):
+            return self._better(resolve(message, None), message, recent, leaning)
         return resolve(message, Turn(self._subject(recent), choices), leaning)
+
+    def _better(self, alone: Query, message: str, recent: Sequence[str], leaning: float | None) -> Query:
+        """The message alone, unless nothing answers it and something answers it behind what was asked before: a follow-up that does not look like one."""
+        if leaning is None or leaning < MAY_LEAN or self._confident(alone):
+            return alone
+        joined = resolve(message, Turn(self._subject(recent)), 1.0)
+        return joined if joined.text != alone.text and self._confident(joined) else alone
+
+    def _confident(self, query: Query) -> bool:
+        try:
+            return self.confidence(query.text) >= self.settings.answer_threshold
+        except Exception:  # a broken index must never hide a fixed text
+            log.exception("the search failed")
+            return True
 
     def confidence(self, message: str) -> float:
         """How probable it is that the first passages answer the message, 0 to 1; below the setting's threshold the bot abstains."""
         return retrieve(self.index, message, self.settings, 1, signals=self.signals(message)).confidence
 
     def _subject(self, messages: Sequence[str]) -> str:
-        """The question that the last of the messages asked, with what it put in place; of the one before it where it asked nothing; "" for none."""
+        """What was searched for the last of the messages; for the one before it where it asked nothing (thanks); "" for none."""
         for place in range(len(messages) - 1, -1, -1):
             if self._guardrails.decide(messages[place]).action not in (*DANGER, "smalltalk"):
-                query = self.query_for(messages[place], messages[:place])
-                return query.carried or query.text
+                return self.query_for(messages[place], messages[:place]).text
         return ""
 
     def _as_button(self, text: str, earlier: Sequence[str]) -> str:

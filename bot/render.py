@@ -7,6 +7,7 @@ the list of sources below. Numbers come from the style sheet, so that every char
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
