@@ -10,11 +10,14 @@ import os
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: no call to any host
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+if os.environ.get("SPACE_ID"):
+    os.environ.setdefault("KRATOM_FAQ_MCP_HOSTS", "*")  # a Space is public, and its host name is not known ahead
 
 import json
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -29,6 +32,7 @@ from bot.__main__ import progress_bar
 from bot.errors import BotError, InputError
 from bot.feedback import Feedback
 from bot.library import Choice, library_page
+from bot.metrics import Metrics
 from bot.pages import Frame, about_page, always_html, document_page, navigation, start_html
 from bot.pipeline import open_bot
 from bot.quality import quality_page
@@ -37,6 +41,7 @@ from bot.render import as_html
 from bot.replies import load_texts
 from bot.service import create_service, opened
 from bot.service import routes as service_routes
+from bot.service.limits import MAX_DEPTH, depth
 from bot.settings import PACKAGE, Settings
 from bot.waiting import waiting_page
 
@@ -45,7 +50,6 @@ SCRIPT = (PACKAGE / "page.js").read_text("utf-8")
 MAX_BODY = 20_000  # bytes of a thumb or report; the message in it is cut to 2,000 characters
 SESSIONS = 200  # conversations whose state Gradio keeps: about 32 kB each, and the bot itself keeps none
 KEEP_REGION = "(place) => { kfKeep(place); return place; }"  # on this device alone: page.js
-KEPT_REGION = "(place) => kfKept() || place"
 # Gradio's own routes that this page has no use for: uploads, files by URL (the server would fetch them), proxying, saved links, run history.
 CLOSED = (
     "upload",
@@ -64,7 +68,10 @@ texts = load_texts()
 label = texts.labels
 HOST = os.environ.get("GRADIO_SERVER_NAME", settings.host)
 PORT = int(os.environ.get("GRADIO_SERVER_PORT", settings.port))
+KEPT = f"({json.dumps(list(texts.regions))}.find((one) => one === kfKept()) ?? place)"  # read at the tap: the menu gets it from the server, maybe later
+KEPT_REGION = f"(place) => {KEPT}"
 frame = Frame(texts, STYLE, SCRIPT, texts.region(settings.region))
+counters = Metrics()
 with waiting_page(frame, HOST, PORT, progress_bar()) as progress:
     bot = open_bot(settings, progress)
 known = {(passage.document_id, passage.key): passage for passage in bot.index.passages}
@@ -77,6 +84,7 @@ def respond(message: str, chat: Chat, region: str) -> tuple[Chat, str]:
     if not message or not message.strip():
         return chat, ""
     reply = bot.reply(message, chat, region=region)
+    counters.reply("page", reply)
     options = [{"value": question, "label": question} for question in reply.choices or reply.suggestions]
     if reply.urgency == "possible":
         options = [{"value": label[name], "label": label[name]} for name in ("in_danger", "not_in_danger")]
@@ -96,12 +104,16 @@ def choose(event: gr.SelectData, chat: Chat, region: str) -> tuple[Chat, str]:
 
 def search(query: str, limit: int = 5) -> list[dict[str, Any]]:
     """Verbatim passages for a query, best first, without guardrails: for programs."""
-    return [hit.to_dict() for hit in bot.search(query, limit=limit)]
+    hits = bot.search(query, limit=limit)
+    counters.search("gradio")
+    return [hit.to_dict() for hit in hits]
 
 
 def answer(message: str, history: list[str] | None = None, region: str | None = None) -> dict[str, Any]:
     """The whole reply, with its receipt: for programs."""
-    return bot.reply(message, history or [], region=region).to_dict()
+    reply = bot.reply(message, history or [], region=region)
+    counters.reply("gradio", reply)
+    return reply.to_dict()
 
 
 class Page(gr.Blocks):
@@ -109,7 +121,7 @@ class Page(gr.Blocks):
 
     def launch(self, **given: Any) -> Any:  # type: ignore[override]  # the options are gradio's own, passed on by name
         """Serve until interrupted, on this host alone unless the environment says otherwise. `given` goes before our options."""
-        service = create_service(opened(bot))
+        service = create_service(opened(bot), counters)
         options: dict[str, Any] = {
             "server_name": HOST,
             "server_port": PORT,
@@ -171,9 +183,10 @@ def build_page() -> Page:
             )
         gr.HTML(words("disclaimer"), padding=False, elem_id="kf-foot")
         private: dict[str, Any] = {"api_visibility": "private", "concurrency_limit": 4, "show_progress": "minimal"}
-        box.submit(respond, [box, chat, region], [chat, box], **private)
-        chat.option_select(choose, [chat, region], [chat, box], **private)
-        urgent.click(lambda shown, place: respond(label["help_now"], shown, place), [chat, region], [chat, box], **private)
+        box.submit(respond, [box, chat, region], [chat, box], js=f"(message, shown, place) => [message, shown, {KEPT}]", **private)
+        chat.option_select(choose, [chat, region], [chat, box], js=f"(shown, place) => [shown, {KEPT}]", **private)
+        help_now = partial(respond, label["help_now"])
+        urgent.click(help_now, [chat, region], [chat, box], js=f"(shown, place) => [shown, {KEPT}]", **private)
         clear.click(lambda: ([], ""), None, [chat, box], **private)
         region.change(lambda place: always_html(texts, place), region, line, js=KEEP_REGION, **private)
         page.load(lambda place: place if place in texts.regions else settings.region, region, region, js=KEPT_REGION, **private)
@@ -192,7 +205,8 @@ def read(request: Request) -> Response:
     key = request.query_params.get("passage", "")
     passage = known.get((document.id, key))
     start, end = (request.query_params.get(name, "") for name in ("start", "end"))
-    inside = start.isdecimal() and end.isdecimal() and int(start) < int(end) <= len(document.text)
+    numbers = all(one.isdecimal() and len(one) < 10 for one in (start, end))  # Python reads no number of thousands of digits
+    inside = numbers and int(start) < int(end) <= len(document.text)
     span = Span(passage.start, passage.end) if passage else Span(int(start), int(end)) if inside else None
     own = [one for one in bot.index.passages if one.document_id == document.id]
     return HTMLResponse(document_page(frame, document, own, span, moved=bool(key) and passage is None))
@@ -202,7 +216,8 @@ def library(request: Request) -> Response:
     """GET /library?q=&topic=&tier=&since=: the documents that fit. Words that tell of danger get the help text before the list."""
     choice = Choice.read(request.query_params)
     reply = bot.reply(choice.words) if choice.words else None
-    danger = reply.notices if reply and reply.urgency != "none" else ()
+    shown = reply.notices if reply and reply.urgency != "none" else ()
+    danger = [notice.key.removeprefix("notice.") for notice in shown if notice.key.startswith("notice.")]  # the help lines come with them
     return HTMLResponse(library_page(frame, bot.documents, bot.index.passages, choice, danger))
 
 
@@ -222,7 +237,7 @@ async def keep_feedback(request: Request) -> Response:
         if len(body) > MAX_BODY:
             break
     try:
-        if not here or len(body) > MAX_BODY:
+        if not here or len(body) > MAX_BODY or depth(body) > MAX_DEPTH:
             raise InputError("feedback is a small JSON object sent by this page itself")
         feedback.keep(json.loads(body))
     except (InputError, ValueError) as error:
@@ -257,4 +272,4 @@ if __name__ == "__main__":
     try:
         demo.launch()
     except (BotError, OSError) as error:
-        raise SystemExit(f"{error}\nIs the port taken? Try: python -m bot serve --port {settings.port + 1}") from error
+        raise SystemExit(f"{error}\nIs the port taken? Try: python -m bot serve --port {PORT + 1}") from error

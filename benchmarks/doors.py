@@ -90,7 +90,7 @@ async def measure() -> None:
             "Gradio's own API, gradio_client": gradio_door,
         }
         times = await ask(doors, questions)
-    print(f"| door | median ms | over in process | p95 ms |\n|---|---|---|---|  ({CALLS} calls each)")
+    print(f"{CALLS} calls each\n\n| door | median ms | over in process | p95 ms |\n|---|---|---|---|")
     for name, taken in times.items():
         print(f"| {name} | {median(taken):.1f} | {median(taken) - median(times['in process']):+.1f} | {quantiles(taken, n=20)[-1]:.1f} |")
     print(f"verifier: {verifying([bot.reply(question).to_dict() for question in questions[:50]]):.2f} ms a reply (median of 50), without starting Python")

@@ -9,6 +9,7 @@ import argparse
 import json
 import logging
 import os
+import socket
 import sys
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -162,11 +163,11 @@ def _today() -> date:
     return datetime.now(UTC).date()
 
 
-def _read_json(path: str | Path, wanted: str = "a file that `evaluate --answers` wrote") -> Any:
+def _read_json(path: Path) -> Any:
     try:
-        return json.loads(Path(path).read_text("utf-8"))
+        return json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise BotError(f"{path} cannot be read ({error}); give {wanted}") from error
+        raise BotError(f"{path} cannot be read ({error}); give a file that `evaluate --answers` wrote") from error
 
 
 def _train_encoder(options: argparse.Namespace) -> int:
@@ -192,7 +193,7 @@ def _serve(options: argparse.Namespace) -> int:
     import runpy
 
     if options.port is not None:
-        os.environ["KRATOM_FAQ_PORT"] = str(options.port)
+        os.environ["KRATOM_FAQ_PORT"] = os.environ["GRADIO_SERVER_PORT"] = str(options.port)  # the option goes before what either was set to
     if options.no_page:
         return _serve_json()
     app = Path(__file__).resolve().parent.parent / "app.py"
@@ -214,13 +215,21 @@ def _serve_json() -> int:
     from bot.settings import Settings
 
     settings = Settings().with_environment()
-    with ThreadPoolExecutor(1, "opening") as opener:
+    with _bound(settings.host, settings.port) as port, ThreadPoolExecutor(1, "opening") as opener:
         opening: Future[Bot] = opener.submit(open_bot, settings, progress_bar())
         server = uvicorn.Server(uvicorn.Config(create_service(opening), settings.host, settings.port, log_level="warning", access_log=False))
         opening.add_done_callback(lambda done: setattr(server, "should_exit", server.should_exit or done.exception() is not None))
-        server.run()
+        server.run([port])
     opening.result()
     return 0 if server.started else 1
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """The port, taken before a build begins, which nothing could stop then."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048)
+    except (OSError, OverflowError) as error:
+        raise BotError(f"port {port} of {host} cannot be used ({error}); try: python -m bot serve --no-page --port 7861") from error
 
 
 def _openapi(options: argparse.Namespace) -> int:
@@ -249,11 +258,12 @@ def _verify(options: argparse.Namespace) -> int:
     from bot.settings import Settings
     from bot.verify import main as verify
 
-    if options.public_key:
-        reply = _read_json(options.reply, "a file that `ask --json` wrote")
-        check_signed = _signing().check_signed
-        check_signed(_build_in_service(), options.public_key, reply.get("receipt") if isinstance(reply.get("receipt"), dict) else reply)
-    return verify([options.reply, "--corpus", str(options.corpus or Settings().with_environment().corpus)])
+    def signed(reply: dict[str, Any]) -> None:
+        if options.public_key:
+            receipt = reply["receipt"] if isinstance(reply["receipt"], dict) else reply
+            _signing().check_signed(_build_in_service(), options.public_key, receipt)
+
+    return verify([options.reply, "--corpus", str(options.corpus or Settings().with_environment().corpus)], signed)
 
 
 def _sign(options: argparse.Namespace) -> int:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from html import escape
 from itertools import groupby
 
-from bot.markup import context_address, notice_html
+from bot.markup import context_address
 from bot.pages import Frame, topic_name
-from bot.records import TIERS, Document, Notice, Passage
+from bot.records import TIERS, Document, Passage
 
 OPENED = 5  # so few documents show their passages at once; more would bury each other on a phone
 
@@ -42,8 +42,8 @@ class Choice:
         return all(word in text for word in self.words.casefold().split())
 
 
-def library_page(frame: Frame, documents: Mapping[str, Document], passages: Sequence[Passage], choice: Choice, danger: Sequence[Notice] = ()) -> str:
-    """The page for a choice. `passages`: all, in the order of their documents; `danger`: what must be read before, if the words tell of danger."""
+def library_page(frame: Frame, documents: Mapping[str, Document], passages: Sequence[Passage], choice: Choice, danger: Sequence[str] = ()) -> str:
+    """The page for a choice. `passages`: all, in the order of their documents; `danger`: keys of what must be read before, if the words tell of danger."""
     label = frame.texts.labels
     found = [one for one in passages if choice.admits(one, documents[one.document_id].sections[one.section].questions)]
     grouped = [(documents[name], list(group)) for name, group in groupby(found, key=lambda one: one.document_id)]
@@ -51,7 +51,7 @@ def library_page(frame: Frame, documents: Mapping[str, Document], passages: Sequ
     entries = "".join(_entry(document, group, label, is_open=narrowed and len(grouped) <= OPENED) for document, group in grouped)
     nothing = "" if grouped else f'<p class="kf-warning">{escape(label["library_none"])}</p>'
     body = (
-        f"<h1>{escape(label['library'])}</h1>{''.join(notice_html(notice, label) for notice in danger)}<p>{escape(label['library_lead'])}</p>"
+        f"<h1>{escape(label['library'])}</h1>{frame.notices(danger)}<p>{escape(label['library_lead'])}</p>"
         f"{_form(documents, passages, choice, label)}"
         f'<p role="status" class="kf-meta"><span>{escape(label["library_found"])}</span> <b>{len(grouped)}</b> · '
         f"<span>{escape(label['library_passages'])}</span> <b>{len(found)}</b></p>{nothing}{entries}"

@@ -5,8 +5,11 @@ A tool's text is what a person should read, word for word; its structured conten
 
 from __future__ import annotations
 
+import logging
+from pathlib import Path
 from typing import Annotated, Any
 
+import mcp
 from anyio import to_thread
 from mcp.server.fastmcp import FastMCP
 from mcp.server.fastmcp.resources import FunctionResource
@@ -24,17 +27,38 @@ from bot.schema import MAX_HISTORY, Found, Limit, Message, Query, Region, ReplyC
 READS = ToolAnnotations(readOnlyHint=True, destructiveHint=False, idempotentHint=True, openWorldHint=False)
 SCHEME = "kratom-faq"
 LABEL = load_texts().labels
+LIBRARY = Path(mcp.__file__).parent
+LOCAL = ("127.0.0.1", "localhost", "[::1]")
+
+
+class _WithoutWords(logging.Filter):
+    """The library's log lines repeat what a client sent. Of each is kept where it was written and which error it was."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Every record passes."""
+        if Path(record.pathname).is_relative_to(LIBRARY):
+            error = record.exc_info[0] if record.exc_info else None
+            record.msg, record.args = f"{record.module}.py:{record.lineno}{f': {error.__name__}' if error else ''}", ()
+            record.exc_info = record.exc_text = record.stack_info = None
+        return True
+
+
+WITHOUT_WORDS = _WithoutWords()
 
 
 def create_mcp(bot: Bot, metrics: Metrics | None = None) -> FastMCP[None]:
     """The server around a bot: `run("stdio")` serves a local assistant, `streamable_http_app()` a remote one."""
     counted = metrics or Metrics()
-    # Everything served is public and read-only and no cookie is looked at, so a foreign page gains nothing by asking us.
-    # A Space's host name is not known ahead.
-    security = TransportSecuritySettings(enable_dns_rebinding_protection=False)
     server: FastMCP[None] = FastMCP(
-        SCHEME, instructions=LABEL["mcp_instructions"], stateless_http=True, json_response=True, transport_security=security, log_level="WARNING"
+        SCHEME,
+        instructions=LABEL["mcp_instructions"],
+        stateless_http=True,
+        json_response=True,
+        transport_security=_security(bot.settings.mcp_hosts),
+        log_level="WARNING",
     )
+    for name in ("root", *(name for name in logging.root.manager.loggerDict if name.startswith("mcp."))):  # it writes to the root logger too
+        logging.getLogger(name).addFilter(WITHOUT_WORDS)
 
     @server.tool(description=LABEL["mcp_ask"], annotations=READS)
     async def ask_kratom_faq(
@@ -56,6 +80,14 @@ def create_mcp(bot: Bot, metrics: Metrics | None = None) -> FastMCP[None]:
     for document in bot.documents.values():
         server.add_resource(_resource(document))
     return server
+
+
+def _security(named: str) -> TransportSecuritySettings:
+    """Which names /mcp answers under: this machine's and those `named`, separated by spaces; all for "*". A foreign page that renames us is refused."""
+    if named.strip() == "*":
+        return TransportSecuritySettings(enable_dns_rebinding_protection=False)
+    hosts = [host for name in (*LOCAL, *named.split()) for host in (name, f"{name}:*")]
+    return TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=[f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")])
 
 
 def _result(text: str, data: dict[str, Any]) -> CallToolResult:

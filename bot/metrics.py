@@ -19,7 +19,9 @@ class Metrics:
         self.ready = Gauge("kratom_faq_ready", "1 when the index is in service", registry=self.registry)
         self._requests = Counter("kratom_faq_http_requests", "Requests by route and status", ("method", "route", "status"), registry=self.registry)
         self._seconds = Histogram("kratom_faq_http_request_seconds", "Time to answer", ("route",), buckets=BUCKETS, registry=self.registry)
-        self._replies = Counter("kratom_faq_replies", "Replies by door, action and urgency", ("door", "action", "urgency"), registry=self.registry)
+        self._replies = Counter(
+            "kratom_faq_replies", "Replies by door (http, mcp, page, gradio), action and urgency", ("door", "action", "urgency"), registry=self.registry
+        )
         self._searches = Counter("kratom_faq_searches", "Searches by door", ("door",), registry=self.registry)
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:

@@ -2,9 +2,9 @@
 const kfKeep = (place) => { try { localStorage.setItem("kf-region", place); } catch { /* a frame may have no storage */ } };
 const kfKept = () => { try { return localStorage.getItem("kf-region"); } catch { return null; } };
 const kfBusy = (button, text) => {
-  const label = button.textContent;
+  button.dataset.label ??= button.textContent;  // once: a second tap comes while the button says "Copied"
   button.textContent = text;
-  setTimeout(() => { button.textContent = label; }, 1800);
+  setTimeout(() => { button.textContent = button.dataset.label; }, 1800);
 };
 const kfSay = (text) => { const live = document.querySelector("#kf-live"); if (live) live.textContent = text; };
 
@@ -67,8 +67,8 @@ const kfTongue = () => document.querySelectorAll("[data-words]").forEach((link) 
 });
 document.addEventListener("DOMContentLoaded", () => {
   kfTongue();
-  const kept = kfKept(), pinned = [...document.querySelectorAll(".kf-pinned")];
-  if (pinned.some((line) => line.dataset.region === kept)) pinned.forEach((line) => { line.hidden = line.dataset.region !== kept; });
+  const kept = kfKept(), blocks = [...document.querySelectorAll("[data-region]")];
+  if (blocks.some((block) => block.dataset.region === kept)) blocks.forEach((block) => { block.hidden = block.dataset.region !== kept; });
   document.querySelector(".kf-page #passage")?.scrollIntoView({ block: "center" });
 });
 // A new answer: its question scrolls to the top, the reader's place moves to it, and its first words are said. Gradio's own parts get what they lack.

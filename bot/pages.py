@@ -6,7 +6,7 @@ Nothing here decides or generates: a page is documents, counts and texts of repl
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -41,9 +41,17 @@ class Frame:
         )
 
     def _always(self) -> str:
-        """The calm line of every region, all but one hidden; the script shows that of the region chosen on this device."""
+        return self._by_region("kf-pinned", lambda region: always_html(self.texts, region))
+
+    def notices(self, keys: Iterable[str]) -> str:
+        """The fixed texts under `keys` with the help lines of the region chosen on this device."""
+        label, asked = self.texts.labels, tuple(keys)
+        return self._by_region("kf-notices", lambda region: "".join(notice_html(one, label) for one in self.texts.notices(asked, region))) if asked else ""
+
+    def _by_region(self, style: str, html: Callable[[str], str]) -> str:
+        """A block for every region, all but one hidden; the script shows that of the region chosen on this device."""
         return "".join(
-            f'<div class="kf-pinned" data-region="{escape(region)}"{"" if region == self.region else " hidden"}>{always_html(self.texts, region)}</div>'
+            f'<div class="{style}" data-region="{escape(region)}"{"" if region == self.region else " hidden"}>{html(region)}</div>'
             for region in self.texts.regions
         )
 

@@ -62,6 +62,10 @@ class Settings:
     feedback_message: bool = field(default=False, metadata={"why": "also keep the message in that file; off, since messages are about people's health"})
     reports: Path = field(default=PACKAGE.parent / "docs", metadata={"why": "evaluation.md and guardrails.md, whose figures the quality page draws"})
     port: int = field(default=7860, metadata={"why": "where a Hugging Face Space listens"})
+    mcp_hosts: str = field(
+        default="",
+        metadata={"why": "names of this server, besides this machine's own, under which /mcp answers, separated by spaces; * for any, which a Space sets"},
+    )
     host: str = field(default="127.0.0.1", metadata={"why": "local by default; a Space sets GRADIO_SERVER_NAME"})
 
     def with_environment(self, environment: dict[str, str] | None = None) -> Settings:

@@ -32,7 +32,7 @@ def sign(build: Path, private_key: Path) -> Path:
 
 
 def check_signed(build: Path, public_key: Path, receipt: Mapping[str, Any]) -> None:
-    """InputError unless the build's manifest is signed with the key, and index and documents of the receipt are the manifest's."""
+    """InputError unless the build's manifest is signed with the key, and index and documents of the receipt, verified before, are the manifest's."""
     key = _key(public_key, load_pem_public_key, Ed25519PublicKey, "public")
     manifest = (build / "manifest.json").read_bytes()
     try:
@@ -45,8 +45,8 @@ def check_signed(build: Path, public_key: Path, receipt: Mapping[str, Any]) -> N
     if receipt.get("index") != signed["id"]:
         raise InputError("the reply comes from another index than the signed one; verify it against that one")
     for piece in receipt.get("pieces", []):
-        if piece["kind"] == "passage" and signed["documents"].get(piece["document"]) != piece["document_sha256"]:
-            raise InputError(f"document {piece['document']} of the reply is not the one in the signed manifest; verify it against the index it came from")
+        if piece["kind"] == "passage" and signed["documents"].get(str(piece.get("document")), "") != piece["document_sha256"]:
+            raise InputError(f"document {piece.get('document')} of the reply is not the one in the signed manifest; verify it against the index it came from")
 
 
 def _key(path: Path, load: Any, kind: Any, name: str) -> Any:

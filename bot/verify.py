@@ -144,8 +144,8 @@ def _name(piece: dict[str, Any]) -> str:
     return f"{piece.get('file')} {piece.get('start')}:{piece.get('end')}" if piece.get("kind") == "passage" else str(piece.get("key"))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+def main(arguments: Sequence[str] | None = None, then: Callable[[dict[str, Any]], None] | None = None) -> int:
+    """The command line; returns the exit code. `then` gets the reply or receipt once it is verified, and may raise."""
     here = Path(__file__).resolve().parent
     parser = argparse.ArgumentParser(prog="verify", description="Check that every displayed piece of a reply is quoted, not generated.")
     parser.add_argument("reply", help="a reply or receipt as JSON; - for standard input")
@@ -159,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         data = json.loads(raw)
         if not isinstance(data, dict):
             raise ValueError("not a JSON object")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         sys.stderr.write(f"{options.reply} cannot be read: {error}\n")
         return 2
     try:
@@ -167,6 +167,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except VerifyError as error:
         sys.stderr.write(f"not verified: {error}\n")
         return 1
+    if then:
+        then(data)
     sys.stdout.write(f"verified: {count} pieces, each word for word from the corpus or the fixed texts\n")
     return 0
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from bot.index import Progress
-from bot.markup import notice_html
 from bot.pages import Frame
 
 log = logging.getLogger(__name__)
@@ -21,6 +22,13 @@ class _State:
     """How far the build is, written by the builder and read by whoever asks."""
 
     done, total = 0, 0
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A connection that broke; http.server would print who it was."""
+        del request, client_address
+        log.info("a request for the waiting page failed: %s", type(sys.exception()).__name__)
 
 
 @contextmanager
@@ -45,7 +53,7 @@ def waiting_page(frame: Frame, host: str, port: int, progress: Progress) -> Iter
             pass
 
     try:
-        server = ThreadingHTTPServer((host, port), Answer)
+        server = _Server((host, port), Answer)
     except OSError as error:
         log.info("no page while waiting: %s", error)
         yield progress
@@ -63,8 +71,8 @@ def waiting_page(frame: Frame, host: str, port: int, progress: Progress) -> Iter
 def waiting_html(frame: Frame, done: int, total: int, *, wants_help: bool = False) -> str:
     """The page, `done` of `total` steps done; without numbers where nothing is counted yet. `wants_help`: the help texts need no index."""
     label = frame.texts.labels
-    notices = frame.texts.notices((*(("emergency", "crisis") if wants_help else ()), "starting"), frame.region)
+    notices = frame.notices((*(("emergency", "crisis") if wants_help else ()), "starting"))
     share = f' max="{total}" value="{done}"' if total else ""
     bar = f'<p><label for="kf-progress">{escape(label["loading"])}</label> <progress id="kf-progress"{share}></progress></p>'
     head = f'<meta http-equiv="refresh" content="{AGAIN}">'
-    return frame.page("chat", label["title"], f"<h1>{escape(label['title'])}</h1>{''.join(notice_html(notice, label) for notice in notices)}{bar}", head)
+    return frame.page("chat", label["title"], f"<h1>{escape(label['title'])}</h1>{notices}{bar}", head)

@@ -59,7 +59,7 @@ from fastapi.testclient import TestClient
 from bot import open_bot
 from bot.service import create_service, opened
 import bot.verify
-with TestClient(create_service(opened(open_bot()))) as client:
+with TestClient(create_service(opened(open_bot())), "http://localhost:7860") as client:
     assert client.post("/v1/reply", json={"message": "does kratom harm the liver"}).json()["hits"]
     asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
     assert client.post("/mcp", json=asked, headers={"accept": "application/json, text/event-stream"}).status_code == 200

@@ -1,4 +1,7 @@
-"""Each adapter inside its real framework; skipped where that framework is not installed."""
+"""Each adapter inside its real framework. CI has langchain-core; the other two are large and are run by hand:
+
+pip install 'kratom-faq[llama-index,haystack]' && python -m pytest tests/test_integrations.py
+"""
 
 from __future__ import annotations
 

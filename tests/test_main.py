@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from bot.__main__ import main
 from bot.chat import Bot
 
 ROOT = Path(__file__).parents[1]
@@ -49,6 +54,22 @@ def test_errors_are_one_clear_line_and_exit_code_1(bot: Bot, tmp_path: Path) -> 
     assert done.returncode == 1 and "references.json:1: missing" in done.stderr
     assert run("ask", "hi", KRATOM_FAQ_PORT="many").stderr.startswith("KRATOM_FAQ_PORT='many' is not a int")
     assert run("dance").returncode == 2
+
+
+def test_a_taken_port_is_said_before_anything_is_built(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = run("serve", "--no-page", "--port", port, KRATOM_FAQ_INDEX=str(tmp_path / "index"))
+    assert done.returncode == 1 and done.stderr.startswith(f"port {port} of 127.0.0.1 cannot be used"), done.stderr
+    assert "Traceback" not in done.stderr and not (tmp_path / "index").exists()
+
+
+def test_the_port_asked_for_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_SERVER_PORT", "7000")
+    monkeypatch.setenv("KRATOM_FAQ_PORT", "7000")
+    monkeypatch.setattr(runpy, "run_path", lambda *_, **__: None)
+    assert main(["serve", "--port", "1234"]) == 0
+    assert (os.environ["GRADIO_SERVER_PORT"], os.environ["KRATOM_FAQ_PORT"]) == ("1234", "1234")
 
 
 def test_a_second_build_has_nothing_to_do(bot: Bot) -> None:

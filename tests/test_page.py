@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -17,7 +18,7 @@ from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
 
 from bot.chat import Bot
 from bot.evaluation import read_questions
@@ -38,10 +39,15 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def address(bot: Bot, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The host's feedback file."""
+    return tmp_path_factory.mktemp("feedback") / "feedback.jsonl"
+
+
+@pytest.fixture(scope="module")
+def address(bot: Bot, kept: Path) -> Iterator[str]:
     """The running page, started as a user starts it."""
     port = free_port()
-    kept = tmp_path_factory.mktemp("feedback") / "feedback.jsonl"
     environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), "KRATOM_FAQ_FEEDBACK": str(kept)}
     process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -299,7 +305,7 @@ def test_an_example_of_the_first_visit_is_asked_with_one_tap(browser: Browser, a
     context.close()
 
 
-def test_a_thumb_is_kept_without_the_message_and_strangers_are_refused(browser: Browser, address: str) -> None:
+def test_a_thumb_is_kept_without_the_message_and_strangers_are_refused(browser: Browser, address: str, kept: Path) -> None:
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = opened(context, address)
     ask(page, ORDINARY)
@@ -307,10 +313,50 @@ def test_a_thumb_is_kept_without_the_message_and_strangers_are_refused(browser: 
         page.locator(".kf-reply [data-feedback]").first.click()
     assert sent.value.status == 200 and "Xanax" not in str(sent.value.request.post_data)
     assert page.locator(".kf-reply [data-feedback]").first.is_disabled()
-    for headers, body in (({"Content-Type": "text/plain"}, b"{}"), ({"Content-Type": "application/json"}, b"x" * 30_000)):
+    [row] = [json.loads(line) for line in kept.read_text("utf-8").splitlines()]
+    assert set(row) == {"day", "kind", "document", "passage", "index"} and row["kind"] == "helpful"
+    script = {"Content-Type": "application/json"}
+    for headers, body in (({"Content-Type": "text/plain"}, b"{}"), (script, b"x" * 30_000), (script, b"[" * 19_999), (script, b"[]")):
         with pytest.raises(urllib.error.HTTPError, match="400") as refused:
             urllib.request.urlopen(urllib.request.Request(f"{address}/feedback", body, headers), timeout=10)
         refused.value.close()
+    assert len(kept.read_text("utf-8").splitlines()) == 1
+    context.close()
+
+
+def test_two_quick_taps_leave_the_button_as_it_was(browser: Browser, address: str) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = opened(context, address)
+    ask(page, ORDINARY)
+    button = page.locator(".kf-reply [data-copy]").first
+    label = button.inner_text()
+    for _ in range(2):
+        button.click()
+        page.wait_for_timeout(300)
+    assert button.inner_text() != label
+    page.wait_for_timeout(2500)
+    assert button.inner_text() == label
+    context.close()
+
+
+def test_the_region_kept_on_the_device_counts_before_the_server_has_answered(browser: Browser, address: str) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.add_init_script("localStorage.setItem('kf-region', 'UK')")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        """The request that would put the kept region into the menu is on its way for ever."""
+        if '"data":["UK"]' in (route.request.post_data or ""):
+            held.append(route)
+        else:
+            route.continue_()
+
+    context.route("**/queue/join**", hold)
+    page = context.new_page()
+    page.goto(f"{address}/?help=1")
+    assert card(page, 0).startswith("Call 999 now")
+    assert ask(page, EMERGENCY).startswith("Call 999 now")
+    assert held, "the page no longer asks that way, so this test proves nothing"
     context.close()
 
 
@@ -337,7 +383,10 @@ def test_danger_typed_into_the_library_gets_the_help_text(browser: Browser, addr
     page.fill("#kf-q", EMERGENCY)
     page.keyboard.press("Enter")
     page.wait_for_url("**q=**")
-    assert page.locator(".kf-level-emergency").count() >= 1
+    assert page.locator(".kf-level-emergency:visible .kf-title").first.inner_text() == "Call 911 now"
+    page.evaluate("localStorage.setItem('kf-region', 'UK')")
+    page.reload()
+    assert page.locator(".kf-level-emergency:visible .kf-title").first.inner_text() == "Call 999 now"
     context.close()
 
 
@@ -410,7 +459,14 @@ def test_a_space_that_launches_the_page_itself_serves_the_same_and_calls_nobody(
 
 
 @pytest.mark.parametrize(
-    ("path", "status"), [("/read/nothing", 404), ("/gradio_api/file=/etc/hostname", 404), ("/gradio_api/file=http://127.0.0.1:1/", 404), ("/v1/nothing", 404)]
+    ("path", "status"),
+    [
+        ("/read/nothing", 404),
+        (f"/read/liver?start={'1' * 4301}&end={'2' * 4301}", 200),
+        ("/gradio_api/file=/etc/hostname", 404),
+        ("/gradio_api/file=http://127.0.0.1:1/", 404),
+        ("/v1/nothing", 404),
+    ],
 )
 def test_routes_the_page_has_no_use_for_are_closed(address: str, path: str, status: int) -> None:
     try:
@@ -443,3 +499,5 @@ def test_the_named_endpoints_answer_programs(address: str) -> None:
     assert len(hits) == 2 and hits[0]["passage"]["document_id"] == "liver"
     reply = client.predict("he wont wake up", [], "UK", api_name="/reply")
     assert reply["action"] == "emergency" and "999" in reply["notices"][0]["title"]
+    counted = urllib.request.urlopen(f"{address}/metrics", timeout=10).read().decode()
+    assert 'kratom_faq_replies_total{action="emergency",door="gradio",urgency="now"}' in counted and 'kratom_faq_searches_total{door="gradio"}' in counted

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import socket
+import struct
+import time
 import urllib.error
 import urllib.request
 from html import unescape
@@ -167,6 +169,31 @@ def test_a_taken_port_does_not_stop_the_build() -> None:
         with waiting_page(FRAME, "127.0.0.1", int(taken.getsockname()[1]), _silent) as progress:
             progress("encoding", 1, 2)
     assert "<progress" in waiting_html(FRAME, 0, 0)
+
+
+def test_danger_words_bring_the_numbers_of_every_region_and_show_those_of_the_host(bot: Bot) -> None:
+    searched = library_page(FRAME, bot.documents, bot.index.passages, Choice("he wont wake up"), ["emergency"])
+    for page in (searched, waiting_html(FRAME, 1, 2, wants_help=True)):
+        blocks = dict(re.findall(r'<div class="kf-notices" data-region="(\w+)"( hidden|)>', page))
+        assert blocks == {region: "" if region == FRAME.region else " hidden" for region in TEXTS.regions}
+        assert all(page.count(f'Call <a href="tel:{number}">{number}</a> now') == 1 for number in ("999", "000"))
+    assert "kf-notices" not in library_page(FRAME, bot.documents, bot.index.passages, Choice())
+
+
+def test_a_connection_that_breaks_while_waiting_leaves_no_address(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = int(free.getsockname()[1])
+    with waiting_page(FRAME, "127.0.0.1", port, _silent):
+        for _ in range(5):
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, not a goodbye
+                client.sendall(b"GET / HTTP/1.1\r\n")
+        for _ in range(100):
+            if caplog.messages:
+                break
+            time.sleep(0.02)
+    assert "ConnectionResetError" in caplog.text and "127.0.0.1" not in caplog.text + capfd.readouterr().err
 
 
 def test_help_is_shown_while_the_index_is_built() -> None:

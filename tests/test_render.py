@@ -10,6 +10,7 @@ import pytest
 
 from bot.chat import Bot
 from bot.markup import notice_html
+from bot.receipt import FORMAT
 from bot.records import Hit, Notice
 from bot.render import as_html, as_markdown, as_text, quote_text
 from bot.replies import load_texts
@@ -123,7 +124,7 @@ def test_how_it_was_found_shows_rules_scores_and_receipt(bot: Bot) -> None:
     card = as_html(reply, "", bot.texts, TODAY)
     found = card[card.index("kf-how") :]
     assert f"{reply.hits[0].score:.2f}" in found and reply.decision.matches[0].rule in found and reply.query in unescape(found)
-    assert "passage" in unescape(found) and '"receipt": 1' in unescape(found)
+    assert "passage" in unescape(found) and f'"receipt": {FORMAT}' in unescape(found)
     assert "kf-how" not in html(bot, "he took 7oh and wont wake up")
 
 

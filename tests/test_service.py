@@ -7,6 +7,8 @@ import logging
 import re
 from collections.abc import Iterator
 from concurrent.futures import Future
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +29,16 @@ ROOT = Path(__file__).parents[1]
 OPENING: Future[Bot] = Future()
 SERVICE = create_service(OPENING)
 JSON = {"content-type": "application/json"}
+HERE = "http://localhost:7860"  # /mcp answers under no name of a stranger's choice
+MCP = {"accept": "application/json, text/event-stream"}
+TOOLS = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
 schema = schemathesis.openapi.from_asgi("/openapi.json", SERVICE)  # asked only after `SERVICE` was given its bot, see below
 
 
 @pytest.fixture(scope="module")
 def client(bot: Bot) -> Iterator[TestClient]:
     """A client of the whole service."""
-    with TestClient(create_service(opened(bot)), raise_server_exceptions=False) as client:
+    with TestClient(create_service(opened(bot)), HERE, raise_server_exceptions=False) as client:
         yield client
 
 
@@ -156,12 +161,37 @@ def test_before_the_index_is_in_service_it_says_so() -> None:
 
 def test_mcp_comes_when_the_bot_does_and_the_server_stops_cleanly(bot: Bot) -> None:
     opening: Future[Bot] = Future()
-    headers = {"accept": "application/json, text/event-stream"}
-    with TestClient(create_service(opening)) as client:
-        assert client.post("/mcp", json={}, headers=headers).status_code == 404
+    with TestClient(create_service(opening), HERE) as client:
+        assert client.post("/mcp", json={}, headers=MCP).status_code == 404
         opening.set_result(bot)
-        answers = (client.post("/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, headers=headers) for _ in range(200))
+        answers = (client.post("/mcp", json=TOOLS, headers=MCP) for _ in range(200))
         assert any(answer.status_code == 200 for answer in answers)
+
+
+def test_a_server_starts_although_mcp_cannot_and_says_why(bot: Bot, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    from bot import mcp_server
+
+    monkeypatch.setattr(mcp_server, "create_mcp", lambda *_: 1 / 0)
+    with TestClient(create_service(opened(bot)), HERE) as client:
+        assert client.get("/healthz").status_code == 200
+        assert client.post("/mcp", json=TOOLS, headers=MCP).status_code == 404
+    assert "/mcp is out of service" in caplog.text and "ZeroDivisionError" in caplog.text
+
+
+def test_mcp_answers_under_this_machines_names_and_those_that_are_set(client: TestClient, bot: Bot) -> None:
+    def status(host: str, origin: str, asked: TestClient) -> int:
+        return asked.post("/mcp", json=TOOLS, headers={**MCP, "host": host, "origin": origin}).status_code
+
+    for host in ("localhost:7860", "127.0.0.1", "[::1]:7860"):
+        assert status(host, f"http://{host}", client) == 200
+    assert status("evil.example", "http://evil.example", client) == 421
+    assert status("localhost:7860", "http://evil.example", client) == 403
+    named = copy(bot)
+    for hosts, other in (("faq.example other.example", 421), ("*", 200)):
+        named.settings = replace(bot.settings, mcp_hosts=hosts)
+        with TestClient(create_service(opened(named)), HERE) as public:
+            assert status("faq.example", "https://faq.example", public) == 200
+            assert status("evil.example", "http://evil.example", public) == other
 
 
 def test_it_is_ready_when_the_index_is(client: TestClient, bot: Bot) -> None:
@@ -176,8 +206,23 @@ def test_metrics_and_logs_hold_no_word_of_a_message(client: TestClient, caplog: 
         answer = client.post(path, json=body)
         assert answer.status_code < 500 and (answer.status_code == 200 or word not in answer.text)
     client.request(word.upper(), "/v1/reply")
+    calls: list[Any] = [{"name": 5, "arguments": {"message": word}}, {"name": "ask_kratom_faq", "arguments": word}, {"name": word, "arguments": {}}]
+    calls += [{"name": "ask_kratom_faq", "arguments": {"message": sent}} for sent in (word, [word])]
+    for call in calls:
+        assert client.post("/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}, headers=MCP).status_code < 500
+    bodies: tuple[Any, ...] = (
+        {"jsonrpc": "2.0", "method": f"notifications/{word}", "params": {"text": word}},
+        {"jsonrpc": word},
+        [word],
+        {"jsonrpc": "2.0", "id": word},
+    )
+    for body in bodies:
+        assert client.post("/mcp", json=body, headers=MCP).status_code < 500
+    client.post("/mcp", content=f'{{"{word}'.encode(), headers={**MCP, **JSON})
     text = client.get("/metrics").text
-    logged = " ".join(record.getMessage() for record in caplog.records if record.name.startswith(("bot", "uvicorn", "fastapi", "mcp")))
+    told = logging.Formatter()  # a record as it is written, its traceback too
+    logged = " ".join(told.format(record) for record in caplog.records if not record.name.startswith(("httpx", "httpcore")))  # the client's own
+    assert "session.py:" in logged, "the malformed calls were not logged, so this test proves nothing"
     assert word not in f"{text} {logged}".casefold()
     assert 'kratom_faq_http_requests_total{method="POST",route="/v1/reply",status="422"}' in text
     assert re.search(r'kratom_faq_replies_total\{action="\w+",door="http",urgency="none"\}', text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -70,3 +71,11 @@ def test_the_command_line_signs_and_verifies(
     assert main(["sign", str(private)]) == 0
     assert main(["verify", str(reply), "--public-key", str(public)]) == 0
     assert "verified:" in capsys.readouterr().out
+    monkeypatch.setattr("sys.stdin", io.StringIO(reply.read_text("utf-8")))
+    assert main(["verify", "-", "--public-key", str(public)]) == 0
+    receipt = bot.reply("does kratom harm the liver").receipt()
+    for wrong, code in (([], 2), ({}, 1), ({**receipt, "pieces": [{}]}, 1), ({**receipt, "pieces": [7]}, 1)):
+        reply.write_text(json.dumps(wrong), "utf-8")
+        assert main(["verify", str(reply), "--public-key", str(public)]) == code, wrong
+    reply.write_text("[" * 20_000, "utf-8")
+    assert main(["verify", str(reply)]) == 2

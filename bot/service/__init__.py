@@ -8,6 +8,7 @@ One FastAPI app. `python -m bot serve --no-page` serves it alone; the page's ser
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
@@ -30,6 +31,7 @@ from bot.service.routes import router
 
 __all__ = ["create_service", "opened", "routes"]
 
+log = logging.getLogger(__name__)
 PATHS = ("/v1/{rest:path}", "/healthz", "/metrics", "/docs", "/openapi.json", "/mcp")
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 ABOUT = f"""Verbatim passages about kratom and pain care, each with source, evidence tier and date, and fixed safety texts. Nothing is generated.
@@ -46,10 +48,13 @@ def opened(bot: Bot) -> Future[Bot]:
     return future
 
 
-def create_service(opening: Future[Bot]) -> FastAPI:
-    """The app around a bot that may still be opening: it answers 503 until then. Its lifespan must be run for /mcp to answer."""
+def create_service(opening: Future[Bot], metrics: Metrics | None = None) -> FastAPI:
+    """The app around a bot that may still be opening: it answers 503 until then. Its lifespan must be run for /mcp to answer.
+
+    `metrics`: the counters of /metrics, where another door counts with them too.
+    """
     app = FastAPI(title="Kratom & pain care FAQ", version=__version__, description=ABOUT, docs_url=None, redoc_url=None, lifespan=_lifespan)
-    app.state.opening, app.state.metrics = opening, Metrics()
+    app.state.opening, app.state.metrics = opening, metrics or Metrics()
     app.include_router(router)
     app.add_middleware(Limits)
     app.add_middleware(Measured, metrics=app.state.metrics)
@@ -85,8 +90,12 @@ async def _serve_mcp(app: FastAPI, in_service: asyncio.Event) -> None:
                 await asyncio.Event().wait()
             finally:
                 app.router.routes.remove(route)
-    except (BotError, ImportError):
-        in_service.set()  # no bot, which /healthz says; or no `mcp`, and then there is no such door
+    except (BotError, ImportError) as error:  # no bot, which /healthz says; or no `mcp`, and then there is no such door
+        log.info("there is no /mcp: %s", error)
+    except Exception:
+        log.exception("/mcp is out of service; everything else answers")
+    finally:
+        in_service.set()  # a server that starts waits for it
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
