@@ -39,6 +39,7 @@ AMOUNT = re.compile(
 POOL = 4  # times as many passages are found as are shown: for what a refusal must leave out, and for the other side of a claim
 MAX_CHOICES = 4  # buttons that fit a phone without scrolling
 TURNS = 6  # earlier messages from which the subject of a follow-up is taken
+CHAT = 4  # words: shorter smalltalk asks nothing
 MAY_LEAN = 0.02  # probability below which a message is never read as a follow-up
 REMEMBERED = 2048  # readings of the classifier kept in memory, without their text; the answer is the same without
 MAX_HISTORY = 50  # earlier messages read; the guardrails and the dialogue look at the last few only
@@ -89,7 +90,7 @@ class Bot:
         asked = self.query_for(text, earlier)
         query, standing = asked.text, self._guardrails.since_over(earlier, text)
         reading = self._read(text, standing, query)
-        decision = self._on_subject(self._guardrails.decide(text, standing, query, reading), text, earlier)
+        decision = self._on_subject(self._guardrails.decide(text, standing, query, reading), asked, earlier)
         if decision.action in (*DANGER, "abstain", "smalltalk"):
             asked = Query(text) if decision.action == "smalltalk" else asked
             return self._fixed(self.texts.localised((*_check(decision), *decision.replies), language_of(text)), decision, asked, region)
@@ -179,13 +180,16 @@ class Bot:
             return text
         return self.texts.labels["in_danger" if said else "not_in_danger"]
 
-    def _on_subject(self, decision: Decision, text: str, earlier: Sequence[str]) -> Decision:
-        """The decision on those of several questions that are on our subject, where one that is not made the whole look so."""
-        asked = parts(text)
-        if decision.action != "abstain" or len(asked) == 1:
-            return decision
-        own = [part for part in asked if self.decide(part, earlier).action != "abstain"]
-        return self.decide(" ".join(own), earlier) if own else decision
+    def _on_subject(self, decision: Decision, asked: Query, earlier: Sequence[str]) -> Decision:
+        """The decision on what of a message is on our subject: on some of its questions, or on the question that stands behind an insult or a thanks."""
+        pieces = parts(asked.text)
+        if decision.action == "abstain" and len(pieces) > 1:
+            own = [piece for piece in pieces if self.decide(piece, earlier).action != "abstain"]
+            return self.decide(" ".join(own), earlier) if own else decision
+        by_classifier = all(match.net == self._net for match in decision.matches)
+        if decision.action == "smalltalk" and by_classifier and len(asked.text.split()) > CHAT and self._confident(asked):
+            return replace(decision, action="answer", replies=())
+        return decision
 
     def _leaning(self, message: str) -> float | None:
         """How probable the classifier holds it that the message leans on what came before; None where it cannot tell."""
@@ -237,7 +241,7 @@ class Bot:
         found = self._search(query, decision, signals)
         hits, unanswered = self._parts(text, earlier, decision, signals, found)
         if not hits:
-            return _Shown(suggestions=self._suggestions((query, *earlier), found, ()))
+            return _Shown(suggestions=() if decision.action == "decline" else self._suggestions((query, *earlier), found, ()))
         hits, disagreement = balanced(hits, self.claims, self.index.passages), None
         if decision.action == "decline":
             hits = tuple(hit for hit in hits if not AMOUNT.search(hit.passage.text))  # the other side of a claim comes from the whole index
@@ -245,7 +249,8 @@ class Bot:
             hits, disagreement = two_sides(hits, found.hits, self.claims)
         leads = [hit for hit in hits if hit.part] or [hits[0]]
         missing = (*self._missing(query, leads), *unanswered)
-        return _Shown(hits, self._suggestions((query, *earlier), found, hits), self._choices(hits, found), missing, disagreement)
+        suggestions = () if decision.action == "decline" else self._suggestions((query, *earlier), found, hits)  # nothing that leads on from what was refused
+        return _Shown(hits, suggestions, self._choices(hits, found), missing, disagreement)
 
     def _parts(self, text: str, earlier: Sequence[str], decision: Decision, signals: Signals, found: Found) -> tuple[tuple[Hit, ...], tuple[str, ...]]:
         """The hits, those that answer one question of several first and labelled with it; and the questions that nothing answers."""

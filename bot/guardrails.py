@@ -44,7 +44,8 @@ NETS = ("classifier", "linear")  # tables of guardrails.toml with the limits of 
 # Fixed texts that the classifier tells apart within danger to life: who is in danger, and from what.
 KINDS = ("crisis-other", "emergency-child", "emergency-pet", "emergency-self", "emergency-withdrawal")
 NAMED = 0.4  # probability from which a rule's own text is shown and not the general one; a wrong one would still refuse or warn
-BUTTONS = ("said-in-danger",)  # what our own buttons say is taken at its word
+# Rules that the classifier does not weigh: what our own buttons say, and words of other languages, which it knows from rough glosses only.
+TRUSTED = ("said-in-danger", "danger-languages", "wish-to-die-languages")
 ALL_CLEAR = "all-clear"  # the button that says so
 WORD = re.compile(r"[a-z]+")
 
@@ -173,7 +174,7 @@ class Guardrails:
         held: list[Match] = []
         doubted: list[Match] = []
         for match in fired:
-            if match.action in DANGER and match.net in ("pattern", "mended") and match.rule not in BUTTONS:
+            if match.action in DANGER and match.net in ("pattern", "mended") and match.rule not in TRUSTED:
                 danger = _danger_of(reading.context)
                 believed: Urgency = "none" if danger < limits.dismiss else "possible" if danger < limits.doubt else "now"
                 (held if believed == "now" else doubted).append(replace(match, urgency=believed))

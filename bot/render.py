@@ -232,6 +232,8 @@ def as_text(reply: Reply, texts: Texts) -> str:
     parts = [f"{notice.title}\n{notice.text}" for notice in _before(reply.notices)]
     if reply.choices:
         parts.append("\n".join([texts.labels["choose"], *(f"- {question}" for question in reply.choices)]))
+    if reply.missing and reply.hits:
+        parts.append(" ".join([texts.labels["missing"], ", ".join(reply.missing)]))
     for hit in reply.hits:
         part = [f"{texts.labels['part']} {hit.part}"] if hit.part else []
         parts.append("\n".join([*part, hit.passage.heading, quote_text(hit, texts)]))

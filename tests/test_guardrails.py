@@ -244,3 +244,17 @@ def test_on_the_blind_half_danger_is_caught_and_ordinary_messages_are_left_alone
     assert caught >= 0.95  # measured 0.98; the floor notices a rule that breaks the others
     assert near <= 0.12
     assert ordinary <= 0.08
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Hilfe, ich habe Kratom mit Tilidin genommen und kriege kaum Luft",
+        "mon frere a pris du kratom et il arrive pas a respirer",
+        "temen gue sesak napas abis minum kratom",
+        "meu irmao tomou kratom e não consegue respirar",
+        "bạn tôi uống kratom rồi khó thở",
+    ],
+)
+def test_who_cannot_breathe_is_heard_in_other_languages(bot: Bot, message: str) -> None:
+    assert bot.reply(message).urgency == "now"

@@ -136,7 +136,7 @@ class PassageIndex:
 
     def _lexical(self, query: str) -> tuple[Scores, Scores]:
         """(BM25, coverage) of every passage, each as a share of the best there could be."""
-        weights = {word: self._idf(word) for word in set(stems([query])[0])}
+        weights = {word: self._idf(word) for word in sorted(set(stems([query])[0]))}  # in order: sums of floats differ with it
         best = sum(weights.values())
         coverage = np.zeros(len(self.passages), dtype=np.float32)
         known = [word for word in weights if word in self._bm25.vocab_dict]
