@@ -16,7 +16,7 @@ class KratomRetriever:
     def __init__(self, bot: Bot, limit: int = 5) -> None:
         self.bot, self.limit = bot, limit
 
-    @component.output_types(documents=list[Document])  # type: ignore[untyped-decorator]  # the framework is an extra, and not there where types are checked
+    @component.output_types(documents=list[Document])  # type: ignore[untyped-decorator]  # the framework is an extra
     def run(self, query: str, filters: dict[str, Any] | None = None) -> dict[str, list[Document]]:
         """`{"documents": …}` for a query."""
         hits = self.bot.search(query, limit=self.limit, **(filters or {}))

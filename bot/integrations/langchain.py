@@ -12,7 +12,7 @@ from pydantic import Field
 from bot.chat import Bot
 
 
-class KratomRetriever(BaseRetriever):  # type: ignore[misc]  # the framework is an extra, and not there where types are checked
+class KratomRetriever(BaseRetriever):
     """Verbatim passages as LangChain documents, best first. `filters` are those of `bot.search`, which raises InputError for a bad one."""
 
     bot: Bot

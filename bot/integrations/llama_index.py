@@ -10,7 +10,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from bot.chat import Bot
 
 
-class KratomRetriever(BaseRetriever):  # type: ignore[misc]  # the framework is an extra, and not there where types are checked
+class KratomRetriever(BaseRetriever):
     """Verbatim passages as scored nodes, best first. `filters` are those of `bot.search`, which raises InputError for a bad one."""
 
     def __init__(self, bot: Bot, limit: int = 5, **filters: Any) -> None:
