@@ -1,4 +1,4 @@
-"""What is searched when a message leans on what was said or shown before: a pure function of message and history.
+"""What is searched when a message leans on what was said before: a pure function of message and history.
 
     "is kratom legal in ohio" , "and indiana?"     ->  "is kratom legal in indiana"
     "does kratom hurt the liver" , "why tho"       ->  "kratom hurt liver why tho"

@@ -19,6 +19,11 @@ from bot.evaluation.golden import GOLDEN
 from bot.retrieval import retrieve
 
 DEPTH = 3
+LABELS = (
+    "A passage is right when readers judged that its section answers the question standing alone. They read the first six that the bot itself finds for "
+    "that question: turns with none right among them are left out, and a right passage that only another way finds counts as wrong. So the first row is "
+    "flattered, and the distance to it overstated."
+)
 PICKED = (("yes", 0), ("the first one", 0), ("the second one", 1), ("no, the other", 1), ("2", 1))
 
 
@@ -82,9 +87,7 @@ def conversations_markdown(bot: Bot, half: str) -> str:
     lines += [f"| corrections that do | {share(corrected)} |"]
     lines += [f"| picks understood ({', '.join(repr(word) for word, _ in PICKED)}) | {share(_picks(bot, half))} |"]
     lines += [f"| new subjects into which the old one leaks | {share([bool(bot.query_for(step.message, step.before).carried) for step in changed])} |"]
-    return "\n".join(
-        [*lines, "", "With 95 % Wilson intervals. A passage is right when readers judged that its section answers the question standing alone.", ""]
-    )
+    return "\n".join([*lines, "", f"With 95 % Wilson intervals. {LABELS}", ""])
 
 
 def _picks(bot: Bot, half: str) -> list[bool]:
