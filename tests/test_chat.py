@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from bot.chat import AMOUNT, Bot, user_messages
+from bot.chat import Bot, user_messages
+from bot.chat.passages import AMOUNT
 from bot.errors import InputError, SettingsError
 from bot.index import PassageIndex
 

@@ -244,7 +244,7 @@ def test_the_committed_openapi_document_is_current() -> None:
 
 
 def test_limits_are_those_of_the_engine_and_regions_those_of_the_texts() -> None:
-    from bot.chat import MAX_HISTORY as READ
+    from bot.chat.history import MAX_HISTORY as READ
 
     assert Settings().max_message == MAX_MESSAGE
     assert READ == MAX_HISTORY

@@ -1,0 +1,68 @@
+"""The third net: the classifier that is there, and what it makes of a message with all that stands around it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+from bot.classifier import Classifier, Remembered
+from bot.errors import EncoderError
+from bot.guardrails import HISTORY, Reading
+from bot.language import with_gloss
+from bot.linear import LinearClassifier
+from bot.messages import in_context
+from bot.retrieval import NO_SIGNALS, Signals
+
+log = logging.getLogger(__name__)
+REMEMBERED = 2048  # readings kept in memory, without their text; the answer is the same without
+
+
+class ThirdNet:
+    """The fine-tuned classifier; the linear one where its weights are missing; where that fails too the patterns decide alone."""
+
+    def __init__(self) -> None:
+        self.name, scores = _loaded()
+        self._scores = Remembered(scores, REMEMBERED)
+
+    def read(self, text: str, earlier: Sequence[str], query: str) -> Reading | None:
+        """What the classifier makes of the message; None when it fails: without it the first two nets still decide."""
+        context = in_context(text, earlier)
+        try:
+            read = {each: self._scores(with_gloss(each)) for each in dict.fromkeys((context, text, query, *earlier[-HISTORY:]))}
+        except Exception:
+            log.exception("the guardrails' classifier failed")
+            return None
+        return Reading(self.name, read[context], read[text], read[query], tuple(read[each] for each in earlier[-HISTORY:]))
+
+    def leaning(self, message: str) -> float | None:
+        """How probable the classifier holds it that the message leans on what came before; None where it cannot tell."""
+        try:
+            return self._scores(with_gloss(message)).get("follow-up")
+        except Exception:
+            log.exception("the guardrails' classifier failed")
+            return None
+
+
+def signals_of(reading: Reading | None) -> Signals:
+    """What the confidence model reads of it."""
+    if reading is None:
+        return NO_SIGNALS
+    abstain, decline, caution, unheld = (reading.query.get(name, 0.0) for name in ("abstain", "decline", "caution", "unheld"))
+    return abstain, decline, caution, unheld
+
+
+def _loaded() -> tuple[str, Callable[[str], dict[str, float]]]:
+    """The first classifier that can be loaded, and its name; else one that fails, so that patterns decide alone."""
+    try:
+        return "classifier", Classifier().scores
+    except EncoderError as error:
+        log.warning("%s. The linear classifier takes its place.", error)
+    try:
+        return "linear", LinearClassifier().scores
+    except EncoderError as error:
+        log.warning("%s. The patterns decide alone.", error)
+        return "linear", _unread
+
+
+def _unread(message: str) -> dict[str, float]:
+    raise EncoderError(f"no classifier could be loaded to read a message of {len(message)} characters")
