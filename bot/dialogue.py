@@ -1,7 +1,7 @@
 """What is searched when a message leans on what was said before: a pure function of message and history.
 
     "is kratom legal in ohio" , "and indiana?"     ->  "is kratom legal in indiana"
-    "does kratom hurt the liver" , "why tho"       ->  "kratom hurt liver why tho"
+    "does kratom hurt the liver" , "why tho"       ->  "kratom hurt liver why tho", and beside it "why tho" alone and behind the heading shown
     shown: two choices , "the second one"          ->  the second choice
 
 Whether a message leans is said by the guardrails' classifier, which learned it from conversations (label "follow-up"), and by the words
@@ -28,6 +28,9 @@ POINTING = re.compile(r"\b(?:it|its|that|this|these|those|they|them|their|one|on
 SUBJECT = re.compile(r"\b(?:kratom|krat|mitragyn\w*|7[\s-]?oh\w*|7[\s-]?hydroxy\w*|ketum|biak|pseudoindoxyl)\b", re.IGNORECASE)
 SHORT = 3  # words; "interactions?" and "and indiana" mean nothing alone
 LONG = 12  # words; a message this long carries its own subject
+
+STORY = 40  # words; of longer messages the sentences that ask are searched too: 91 stories, first passage right 0.76 -> 0.78 (docs/retrieval.md)
+QUESTION = re.compile(r"[^.!?\n]+\?")
 
 QUOTED = re.compile(r'^\s*["“„](?P<words>[^"“”„]+)["”“]\s*$')  # a message in quotation marks is searched as typed
 
@@ -175,18 +178,23 @@ ASKING_WORDS = FILLER | frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What an earlier exchange was about: the question that stood alone, with what later messages put in, and the choices offered."""
+    """What an earlier exchange was about: the question that stood alone, with what later messages put in, the choices offered, and
+    what was shown: heading and title of the first passage."""
 
     query: str
     choices: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is searched for a message. `carried`: what of it comes from the exchange before, "" where the message stands alone."""
+    """What is searched for a message. `carried`: what of it comes from the exchange before, "" where the message stands alone.
+    `beside`: other wordings whose vectors are searched with its own. Of a follow-up the message alone, and behind heading and title of what
+    was shown; of a long story the sentences that ask."""
 
     text: str
     carried: str = ""
+    beside: tuple[str, ...] = ()
 
 
 def resolve(message: str, last: Turn | None, leaning: float | None = None) -> Query:
@@ -195,11 +203,16 @@ def resolve(message: str, last: Turn | None, leaning: float | None = None) -> Qu
     if quoted := QUOTED.match(message):
         return Query(quoted.group("words").strip())
     if last is None:
-        return Query(message)
+        return _alone(message)
     picked = picked_of(message, last.choices)
     if picked:
         return Query(picked, picked)
-    return _joined_to(last, message) if leans(message, leaning) else Query(message)
+    return _joined_to(last, message) if leans(message, leaning) else _alone(message)
+
+
+def _alone(message: str) -> Query:
+    """A message that stands alone; beside a long story what it asks, which the story would drown."""
+    return Query(message, beside=tuple(text.strip() for text in QUESTION.findall(message)) if len(message.split()) > STORY else ())
 
 
 def may_pick(message: str) -> bool:
@@ -250,7 +263,10 @@ def _joined_to(last: Turn, message: str) -> Query:
         base = _without(base, words)
     added = [word for word in re.findall(r"[\w'-]+", asked.casefold()) if word not in FILLER and not any(word in name.split() for name in new)]
     subject = " ".join(word for word in base.split() if word.strip(".,;:!?¿¡").casefold() not in ASKING_WORDS)
-    return Query(f"{subject} {asked}".strip() if added or not new else base, base)
+    text = f"{subject} {asked}".strip() if added or not new else base
+    if taken or MEANT.match(message):
+        return Query(text, base)  # what is corrected was shown for the wrong question
+    return Query(text, base, (asked, *(f"{words} {asked}" for words in last.shown)) if last.shown else ())
 
 
 def _swapped(base: str, message: str) -> tuple[str, tuple[str, ...]]:

@@ -307,6 +307,7 @@ class Reply:
     decision: Decision
     query: str
     carried: str  # what of the query comes from the exchange before; "" where the message stands alone
+    beside: tuple[str, ...]  # what was searched together with the query: see dialogue.Query
     suggestions: tuple[str, ...]
     choices: tuple[str, ...]  # where two subjects answer alike: a question for each, so that the person chooses
     region: str
@@ -332,6 +333,7 @@ class Reply:
             "decision": self.decision.to_dict(),
             "query": self.query,
             "carried": self.carried,
+            "beside": list(self.beside),
             "suggestions": list(self.suggestions),
             "choices": list(self.choices),
             "region": self.region,

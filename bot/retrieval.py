@@ -13,6 +13,8 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from bot.encoder import Vectors
 from bot.index import Features, PassageIndex
 from bot.language import gloss, language_of
@@ -36,6 +38,8 @@ LIST = re.compile(r"(?:\s*\n[-*+•] [^\n]*)+")
 COUNTED = re.compile(
     r"\bhow (?:many|much|long|common|often|old|soon|fast|big|high)\b|\b(?:percent|share|rate|number|when|which year|what year)\b", re.IGNORECASE
 )
+
+OWN = 0.4  # weight of the query where wordings stand beside it, which share the rest; 0.4 to 1 and equal shares tried on the tuning conversations
 
 # Logistic regression on the calibration questions (benchmarks/weights.py prints it): intercept, then `confidence_inputs` in their order.
 CONFIDENCE = (-6.03, 1.314, -0.423, 2.06, 1.415, 3.274, 3.266, -2.087, 3.09, -2.912, -0.089, 0.301, -2.091)
@@ -85,14 +89,15 @@ def retrieve(
     filters: Filters = Filters(),  # frozen, so one for all calls is safe
     least: float = 0.0,
     signals: Signals = NO_SIGNALS,
+    beside: Sequence[str] = (),
 ) -> Found:
     """The `limit` best passages for the query among those that `filters` admit, one per section and none that repeats another.
 
     Behind the first, a passage is left out when its own confidence is below `least`. `signals`: what the guardrails' classifier makes of
-    the message.
+    the message. `beside`: other wordings, whose vectors are searched with the query's own.
     """
     words = searched(query, index, settings)
-    vector = index.vector(words)
+    vector = _vector(words, [searched(text, index, settings) for text in beside], index)
     ranked = _ranked(index, words, vector, settings, filters)
     if not ranked:
         return Found((), 0.0, vector)
@@ -109,6 +114,16 @@ def retrieve(
             shown.append(features)
     bare = len(query.split()) <= BARE and ranked[0].question < SAME_QUESTION
     return Found(tuple(hits), sure[0], vector, _tied(hits, BARE_TIE if bare else TIE))
+
+
+def _vector(words: str, beside: Sequence[str], index: PassageIndex) -> Vectors:
+    """The unit vector of the words; with wordings beside them the weighted mean of all, of length one again."""
+    own = index.vector(words)
+    if not beside:
+        return own
+    mean = OWN * own + (1 - OWN) / len(beside) * sum(index.vector(text) for text in beside)
+    unit: Vectors = (mean / np.linalg.norm(mean)).astype(np.float32)
+    return unit
 
 
 def _ranked(index: PassageIndex, words: str, vector: Vectors, settings: Settings, filters: Filters) -> list[Features]:

@@ -233,6 +233,7 @@ class ReplyCard(Answer):
     decision: DecisionCard
     query: str
     carried: str
+    beside: list[str]
     suggestions: list[str]
     choices: list[str]
     region: str

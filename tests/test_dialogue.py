@@ -95,3 +95,17 @@ def test_yes_and_no_answer_the_check(message: str, said: bool | None) -> None:
 def test_only_a_word_picks() -> None:
     assert may_pick("sure") and may_pick("the last one")
     assert not may_pick("...") and not may_pick("") and not may_pick("yes but how long")
+
+
+def test_what_was_shown_is_searched_beside_a_follow_up_and_not_beside_a_correction() -> None:
+    shown = Turn(ALCOHOL.query, shown=("Is it dangerous to drink on kratom?", "Sedatives and alcohol"))
+    asked = resolve("why tho", shown, 0.9)
+    assert asked.beside == ("why tho", "Is it dangerous to drink on kratom? why tho", "Sedatives and alcohol why tho")
+    assert not resolve("no i meant xanax", shown, 0.9).beside
+    assert not resolve("Is kratom legal in Texas?", shown).beside
+
+
+def test_the_sentences_that_ask_are_searched_beside_a_long_story() -> None:
+    story = "My father is seventy. " * 12 + "Does kratom harm the liver? He drinks the tea. Who could tell him?"
+    assert resolve(story, None).beside == ("Does kratom harm the liver?", "Who could tell him?")
+    assert not resolve("Does kratom harm the liver?", None).beside

@@ -100,7 +100,8 @@ def test_each_way_to_a_query_is_compared(bot: Bot, monkeypatch: pytest.MonkeyPat
     section = bot.search("is kratom legal in Indiana", limit=1)[0].passage
     step = Step(("is kratom legal in Ohio",), "and indiana?", "follow-up", "Is kratom legal in Indiana?", frozenset({(section.document_id, section.section)}))
     queries = {name: way(step) for name, way in ways(bot).items()}
-    assert queries["ours"] == "is kratom legal in indiana" and queries["last message only"] == "and indiana?"
+    assert queries["ours: all carried"].text == "is kratom legal in indiana" and queries["last message only"].text == "and indiana?"
+    assert "and indiana?" in queries["ours: all carried"].beside and not queries["ours, the earlier question alone carried"].beside
     monkeypatch.setattr("bot.evaluation.conversations.read_steps", lambda _: [step])
     report = conversations_markdown(bot, "test")
-    assert "| ours | 1.000" in report and "new subjects into which the old one leaks" in report
+    assert "| ours: all carried | 1.000" in report and "new subjects into which the old one leaks" in report

@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from bot.chat.history import readable, user_messages
@@ -23,7 +24,7 @@ from bot.language import language_of
 from bot.receipt import make_receipt, sealed
 from bot.records import TIERS, Action, Claim, Decision, Document, Hit, Notice, Reply
 from bot.replies import load_texts
-from bot.retrieval import Filters, Signals, retrieve
+from bot.retrieval import Filters, Found, Signals, retrieve
 from bot.settings import Settings
 
 __all__ = ["Bot", "user_messages"]
@@ -31,6 +32,7 @@ __all__ = ["Bot", "user_messages"]
 log = logging.getLogger(__name__)
 
 TURNS = 6  # earlier messages from which the subject of a follow-up is taken
+RESOLVED = 512  # conversations whose queries are kept in memory: each turn asks again for those before it. The answer is the same without
 CHAT = 4  # words: shorter smalltalk asks nothing
 MAY_LEAN = 0.02  # probability below which a message is never read as a follow-up
 
@@ -46,6 +48,7 @@ class Bot:
         self.texts.region(settings.region)
         self._guardrails = load_guardrails()
         self._net = ThirdNet()
+        self._resolved = lru_cache(RESOLVED)(self._resolve)
         self._passages = Passages(index, settings, self.claims, self._guardrails)
 
     @property
@@ -61,9 +64,7 @@ class Bot:
         """
         region = self.texts.region(region or self.settings.region)
         text, cut = readable(message, self.settings.max_message)
-        earlier = [
-            readable(entry, self.settings.max_message)[0] for entry in user_messages(history)
-        ]  # a door may cut nothing
+        earlier = [readable(entry, self.settings.max_message)[0] for entry in user_messages(history)]  # a door may cut nothing
         if not text.strip():
             return self._fixed(("empty",), self._guardrails.decide(""), Query(""), region)
         text = self._as_button(text, earlier)
@@ -75,7 +76,7 @@ class Bot:
             asked = Query(text) if decision.action == "smalltalk" else asked
             return self._fixed(self.texts.localised((*_check(decision), *decision.replies), language_of(text)), decision, asked, region)
         try:
-            shown = self._passages.for_message(text, query, earlier, decision, signals_of(reading), self._query_text)
+            shown = self._passages.for_message(text, asked, earlier, decision, signals_of(reading), self.query_for)
         except Exception:  # a broken index must never hide a fixed text
             log.exception("the search failed")
             return self._fixed((*_check(decision), *decision.replies, "unavailable"), decision, asked, region)
@@ -106,7 +107,8 @@ class Bot:
             raise InputError(f"since {since!r} is not a date such as 2024, 2024-05 or 2024-05-01")
         if not text.strip():
             return []
-        return list(retrieve(self.index, text, self.settings, limit, Filters(tiers, topics, jurisdictions, since)).hits)
+        asked, filters = resolve(text, None), Filters(tiers, topics, jurisdictions, since)
+        return list(retrieve(self.index, asked.text, self.settings, limit, filters, beside=asked.beside).hits)
 
     def signals(self, message: str) -> Signals:
         """What the guardrails' classifier makes of the message, as the confidence model reads it."""
@@ -119,42 +121,55 @@ class Bot:
 
     def query_for(self, message: str, history: Sequence[str] = ()) -> Query:
         """What is searched for the message after the earlier user messages, and what of it they bring. The same for the same input."""
-        recent = [text for text in history[-TURNS:] if text.strip()]
+        return self._resolved(message, tuple(text for text in history[-TURNS:] if text.strip()))
+
+    def _resolve(self, message: str, recent: tuple[str, ...]) -> Query:
         choices = self.reply(recent[-1], recent[:-1]).choices if recent and may_pick(message) else ()
         leaning = self._net.leaning(message) if recent else None
         if not recent:
             return resolve(message, None)
         if not (choices or leans(message, leaning)):
             return self._better(resolve(message, None), message, recent, leaning)
-        return resolve(message, Turn(self._subject(recent), choices), leaning)
-
-    def _query_text(self, message: str, history: Sequence[str]) -> str:
-        return self.query_for(message, history).text
+        return resolve(message, self._turn(recent, choices), leaning)
 
     def _better(self, alone: Query, message: str, recent: Sequence[str], leaning: float | None) -> Query:
         """The message alone, unless nothing answers it and something answers it behind what was asked before: a follow-up that does not look like one."""
         if leaning is None or leaning < MAY_LEAN or self._confident(alone):
             return alone
-        joined = resolve(message, Turn(self._subject(recent)), 1.0)
+        joined = resolve(message, self._turn(recent, ()), 1.0)
         return joined if joined.text != alone.text and self._confident(joined) else alone
 
     def _confident(self, query: Query) -> bool:
         try:
-            return self.confidence(query.text) >= self.settings.answer_threshold
+            return self._found(query).confidence >= self.settings.answer_threshold
         except Exception:  # a broken index must never hide a fixed text
             log.exception("the search failed")
             return True
 
     def confidence(self, message: str) -> float:
         """How probable it is that the first passages answer the message, 0 to 1; below the setting's threshold the bot abstains."""
-        return retrieve(self.index, message, self.settings, 1, signals=self.signals(message)).confidence
+        return self._found(resolve(message, None)).confidence
 
-    def _subject(self, messages: Sequence[str]) -> str:
-        """What was searched for the last of the messages; for the one before it where it asked nothing (thanks); "" for none."""
+    def _found(self, query: Query) -> Found:
+        return retrieve(self.index, query.text, self.settings, 1, signals=self.signals(query.text), beside=query.beside)
+
+    def _turn(self, messages: Sequence[str], choices: tuple[str, ...]) -> Turn:
+        """What the last of the messages was about and what was shown for it; the one before it where it asked nothing (thanks)."""
         for place in range(len(messages) - 1, -1, -1):
             if self._guardrails.decide(messages[place]).action not in (*DANGER, "smalltalk"):
-                return self.query_for(messages[place], messages[:place]).text
-        return ""
+                asked = self.query_for(messages[place], messages[:place])
+                return Turn(asked.text, choices, self._headings(asked))
+        return Turn("", choices)
+
+    def _headings(self, query: Query) -> tuple[str, ...]:
+        """Heading and title of the first passage shown for the query; none where it was not answered."""
+        try:
+            found = self._found(query)
+        except Exception:  # a broken index must never hide a fixed text
+            log.exception("the search failed")
+            return ()
+        shown = found.hits if found.confidence >= self.settings.answer_threshold else ()
+        return tuple(words for hit in shown for words in (hit.passage.heading, hit.passage.title))
 
     def _as_button(self, text: str, earlier: Sequence[str]) -> str:
         """A "yes" or "no" to the check ("is someone in danger right now?") as the button that says so; any other message as it is."""
@@ -195,6 +210,7 @@ class Bot:
             decision=decision,
             query=asked.text,
             carried=asked.carried,
+            beside=asked.beside,
             suggestions=shown.suggestions,
             choices=shown.choices,
             region=region,

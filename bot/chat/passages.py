@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from bot.balance import balanced, two_sides
-from bot.dialogue import parts
+from bot.dialogue import Query, parts
 from bot.guardrails import Guardrails
 from bot.index import PassageIndex
 from bot.records import Claim, Decision, Hit
@@ -39,7 +39,7 @@ class Shown:
     disagreement: str | None = None
 
 
-QueryFor = Callable[[str, Sequence[str]], str]  # what is searched for a message after the earlier ones
+QueryFor = Callable[[str, Sequence[str]], Query]  # what is searched for a message after the earlier ones
 
 
 class Passages:
@@ -49,28 +49,29 @@ class Passages:
         self._index, self._settings, self._claims, self._guardrails = index, settings, claims, guardrails
         self._offered = lru_cache(None)(self._may_be_offered)  # as many as the corpus has sections
 
-    def _search(self, query: str, decision: Decision, signals: Signals) -> Found:
+    def _search(self, query: Query, decision: Decision, signals: Signals) -> Found:
         limit = self._settings.hits * POOL
-        found = retrieve(self._index, query, self._settings, limit, least=self._settings.answer_threshold, signals=signals)
+        found = retrieve(self._index, query.text, self._settings, limit, least=self._settings.answer_threshold, signals=signals, beside=query.beside)
         if decision.action != "decline":
             return found
         free = tuple(hit for hit in found.hits if not AMOUNT.search(hit.passage.text))
         return replace(found, hits=free, tied=())
 
-    def for_message(self, text: str, query: str, earlier: Sequence[str], decision: Decision, signals: Signals, query_for: QueryFor) -> Shown:
+    def for_message(self, text: str, query: Query, earlier: Sequence[str], decision: Decision, signals: Signals, query_for: QueryFor) -> Shown:
         """What is shown of the passages: nothing unless one probably answers."""
         found = self._search(query, decision, signals)
         hits, unanswered = self._parts(text, earlier, decision, signals, found, query_for)
         if not hits:
-            return Shown(suggestions=() if decision.action == "decline" else self._suggestions((query, *earlier), found, ()))
+            return Shown(suggestions=() if decision.action == "decline" else self._suggestions((query.text, *earlier), found, ()))
         hits, disagreement = balanced(hits, self._claims, self._index.passages), None
         if decision.action == "decline":
             hits = tuple(hit for hit in hits if not AMOUNT.search(hit.passage.text))  # the other side of a claim comes from the whole index
         if not any(hit.part for hit in hits):
             hits, disagreement = two_sides(hits, found.hits, self._claims)
         leads = [hit for hit in hits if hit.part] or [hits[0]]
-        missing = (*self._missing(query, leads), *unanswered)
-        suggestions = () if decision.action == "decline" else self._suggestions((query, *earlier), found, hits)  # nothing that leads on from what was refused
+        missing = (*self._missing(query.text, leads), *unanswered)
+        # Nothing that leads on from what was refused.
+        suggestions = () if decision.action == "decline" else self._suggestions((query.text, *earlier), found, hits)
         return Shown(hits, suggestions, self._choices(hits, found), missing, disagreement)
 
     def _parts(

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bot.chat import Bot
+from bot.dialogue import Query
 from bot.errors import InputError
 from bot.evaluation.figures import share
 from bot.evaluation.golden import GOLDEN
@@ -38,6 +39,9 @@ class Step:
     sections: frozenset[tuple[str, int]]
 
 
+Way = Callable[[Step], Query]
+
+
 def read_steps(half: str) -> list[Step]:
     """The later turns of every conversation of a half. Raises InputError when there is no golden set (a wheel carries none)."""
     path = GOLDEN / f"conversations_{half}.jsonl"
@@ -53,14 +57,15 @@ def read_steps(half: str) -> list[Step]:
     return steps
 
 
-def ways(bot: Bot) -> dict[str, Callable[[Step], str]]:
+def ways(bot: Bot) -> dict[str, Way]:
     """The ways to a query: ours, and those it is compared with."""
     return {
-        "written to stand alone": lambda step: step.alone,
-        "ours": lambda step: bot.query_for(step.message, step.before).text,
-        "last message only": lambda step: step.message,
-        "earlier messages joined": lambda step: " ".join([*step.before, step.message]),
-        "heading shown last, then the message": lambda step: f"{_shown(bot, step)} {step.message}",
+        "written to stand alone": lambda step: Query(step.alone),
+        "ours: all carried": lambda step: bot.query_for(step.message, step.before),
+        "ours, the earlier question alone carried": lambda step: Query(bot.query_for(step.message, step.before).text),
+        "last message only": lambda step: Query(step.message),
+        "earlier messages joined": lambda step: Query(" ".join([*step.before, step.message])),
+        "heading shown last, then the message": lambda step: Query(f"{_shown(bot, step)} {step.message}"),
     }
 
 
@@ -77,7 +82,7 @@ def conversations_markdown(bot: Bot, half: str) -> str:
     ]
     lines += ["| query | right passage among the first three | right passage first |", "|---|---|---|"]
     lines += [f"| {name} | {_hits(bot, judged, way, DEPTH)} | {_hits(bot, judged, way, 1)} |" for name, way in ways(bot).items()]
-    kept = [(step, _found(bot, bot.query_for(step.message, step.before).text, step, DEPTH)) for step in judged if _found(bot, step.alone, step, DEPTH)]
+    kept = [(step, _found(bot, bot.query_for(step.message, step.before), step, DEPTH)) for step in judged if _found(bot, Query(step.alone), step, DEPTH)]
     firsts = [hit for step, hit in kept if len(step.before) == 1]
     corrected = [hit for step, hit in kept if step.kind == "correction"]
     changed = [step for step in steps if step.kind == "change"]
@@ -97,15 +102,16 @@ def _picks(bot: Bot, half: str) -> list[bool]:
     return [bot.query_for(word, [start]).text == choices[place] for start, choices in offered if choices for word, place in PICKED]
 
 
-def _hits(bot: Bot, steps: Sequence[Step], way: Callable[[Step], str], depth: int) -> str:
+def _hits(bot: Bot, steps: Sequence[Step], way: Way, depth: int) -> str:
     return share([_found(bot, way(step), step, depth) for step in steps])
 
 
-def _found(bot: Bot, query: str, step: Step, depth: int) -> bool:
-    hits = retrieve(bot.index, query, bot.settings, depth).hits
+def _found(bot: Bot, query: Query, step: Step, depth: int) -> bool:
+    hits = retrieve(bot.index, query.text, bot.settings, depth, beside=query.beside).hits
     return any((hit.passage.document_id, hit.passage.section) in step.sections for hit in hits)
 
 
 def _shown(bot: Bot, step: Step) -> str:
-    hits = retrieve(bot.index, bot.query_for(step.before[-1], step.before[:-1]).text, bot.settings, 1).hits
+    asked = bot.query_for(step.before[-1], step.before[:-1])
+    hits = retrieve(bot.index, asked.text, bot.settings, 1, beside=asked.beside).hits
     return hits[0].passage.heading if hits else ""
