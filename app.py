@@ -87,7 +87,7 @@ def respond(message: str, chat: Chat, region: str) -> tuple[Chat, str]:
     counters.reply("page", reply)
     options = [{"value": question, "label": question} for question in reply.choices or reply.suggestions]
     if reply.urgency == "possible":
-        options = [{"value": label[name], "label": label[name]} for name in ("in_danger", "not_in_danger")]
+        options = []  # yes and no stand in the card, right below the question
     elif reply.urgency == "now":
         options = [{"value": label["not_in_danger"], "label": label["not_in_danger"]}]
     today = datetime.now(UTC).date()
@@ -145,14 +145,17 @@ class Page(gr.Blocks):
 def build_page() -> Page:
     """The page."""
     with Page(title=label["title"], analytics_enabled=False, fill_width=False) as page:
-        gr.HTML(f'<a class="kf-skip" href="#kf-ask">{escape(label["skip_question"])}</a><p id="kf-live" class="kf-unseen" role="status"></p>', padding=False)
+        gr.HTML(
+            f'<a class="kf-skip" href="#kf-ask">{escape(label["skip_question"])}</a><p id="kf-live" class="kf-unseen" role="status"></p>',
+            padding=False,
+            elem_id="kf-first",
+        )
         line = gr.HTML(always_html(texts, settings.region), elem_id="kf-always", padding=False)
         gr.HTML(
             f'<header class="kf-head" lang="en">{navigation(label, "chat", new_tab=True)}<h1>{escape(label["title"])}</h1></header>',
             padding=False,
         )
         gr.HTML(words("tagline"), padding=False, elem_id="kf-tagline")
-        gr.HTML(start_html(texts), padding=False, elem_id="kf-start")
         chat = gr.Chatbot(
             elem_id="kf-chat",
             show_label=False,
@@ -175,6 +178,7 @@ def build_page() -> Page:
             elem_id="kf-ask",
             autofocus=False,
         )
+        gr.HTML(start_html(texts), padding=False, elem_id="kf-start")  # below the box, so that nothing on it is ever covered
         with gr.Row():
             urgent = gr.Button(label["help_now"], elem_id="kf-help")
             clear = gr.Button(words("clear"), elem_id="kf-clear")

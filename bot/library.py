@@ -47,6 +47,7 @@ def library_page(frame: Frame, documents: Mapping[str, Document], passages: Sequ
     label = frame.texts.labels
     found = [one for one in passages if choice.admits(one, documents[one.document_id].sections[one.section].questions)]
     grouped = [(documents[name], list(group)) for name, group in groupby(found, key=lambda one: one.document_id)]
+    grouped.sort(key=lambda row: row[0].status == "unreviewed")  # what is not ours comes last
     narrowed = choice != Choice()
     entries = "".join(_entry(document, group, label, is_open=narrowed and len(grouped) <= OPENED) for document, group in grouped)
     nothing = "" if grouped else f'<p class="kf-warning">{escape(label["library_none"])}</p>'

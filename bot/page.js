@@ -37,12 +37,13 @@ async function kfContext(link) {
   if (!answer?.ok) { window.open(link.href, "_blank", "noopener"); return; }
   const main = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
   const dialog = document.createElement("dialog"), close = document.createElement("button");
-  dialog.className = "kf-dialog kf-page"; dialog.setAttribute("aria-label", main.querySelector("h1").textContent);
-  const body = document.createElement("div"), head = document.createElement("div");
+  const body = document.createElement("div"), head = document.createElement("div"), title = document.createElement("strong");
+  title.textContent = main.querySelector("h1").textContent;  // in sight while the passage, far below it, is read
+  dialog.className = "kf-dialog kf-page"; dialog.setAttribute("aria-label", title.textContent);
   body.className = main.className; body.append(...main.childNodes); head.className = "kf-close";
   body.querySelectorAll("a[href^='/']").forEach((one) => { one.target = "_blank"; one.rel = "noopener"; });
   Object.assign(close, { type: "button", className: "kf-button", textContent: link.dataset.close, onclick: () => dialog.close() });
-  head.append(close); dialog.append(head, body);
+  head.append(title, close); dialog.append(head, body);
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
   dialog.addEventListener("close", () => { dialog.remove(); link.focus(); });
   document.body.append(dialog); dialog.showModal();
@@ -59,11 +60,12 @@ document.addEventListener("click", (event) => {
   else if (found("a[data-context]") && !event.ctrlKey && !event.metaKey && !event.shiftKey) { event.preventDefault(); kfContext(found("a[data-context]")); }
   else if (found(".kf-skip[href='#kf-ask']")) { event.preventDefault(); document.querySelector("#kf-ask textarea").focus(); }
 });
-window.addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((part) => { part.open = true; }));
+window.addEventListener("beforeprint", () => document.querySelectorAll("details:not(.kf-entry *, .kf-report)").forEach((part) => { part.open = true; }));
 // "I need help now" in the browser's own language, where the page knows it.
 const kfTongue = () => document.querySelectorAll("[data-words]").forEach((link) => {
   const words = JSON.parse(link.dataset.words), tongue = navigator.language.slice(0, 2);
-  if (words[tongue] && link.lang !== tongue) { link.textContent = words[tongue]; link.lang = tongue; }
+  if (!words[tongue]) document.documentElement.lang = "en";  // Gradio names the browser's language, though it then shows English
+  else if (link.lang !== tongue) { link.textContent = words[tongue]; link.lang = tongue; link.dir = "auto"; }
 });
 document.addEventListener("DOMContentLoaded", () => {
   kfTongue();
@@ -74,7 +76,9 @@ document.addEventListener("DOMContentLoaded", () => {
 // A new answer: its question scrolls to the top, the reader's place moves to it, and its first words are said. Gradio's own parts get what they lack.
 let kfShown = 0, kfHelp = new URLSearchParams(location.search).has("help");
 function kfMend() {
-  document.querySelector("#kf-ask textarea:not([dir])")?.setAttribute("dir", "auto");
+  const way = navigator.language.startsWith("ar") ? "rtl" : "ltr";  // of Gradio's own parts, which it marks "ltr" in every language
+  document.querySelectorAll("#kf-ask, #kf-region, :is(#kf-ask, #kf-region) span[dir], :is(#kf-tagline, #kf-foot) .prose").forEach((part) => { if (part.dir !== way) part.dir = way; });
+  document.querySelector("#kf-ask textarea:not([dir=auto])")?.setAttribute("dir", "auto");
   kfTongue();
   const log = document.querySelector("#kf-chat [role=log]");
   if (log && log.getAttribute("aria-live") !== "off") log.setAttribute("aria-live", "off");  // it would read whole cards; #kf-live says their first words
@@ -90,7 +94,7 @@ new MutationObserver(() => {
     target.scrollIntoView({ block: "start" });
     last.focus({ preventScroll: true });
     const figure = last.querySelector(".kf-quote"), parts = [...last.querySelectorAll(":scope > .kf-banner h2"), ...(figure?.querySelectorAll("h3, mark") ?? [])];
-    kfSay(parts.map((part) => part.textContent).join(" "));
+    kfSay(parts.map((part) => part.textContent).join(" ").replace(/ (?=[.,;:])/g, ""));
   }
   kfShown = replies.length;
 }).observe(document.documentElement, { childList: true, subtree: true });

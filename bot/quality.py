@@ -57,7 +57,7 @@ def _answers(report: Report | None, label: Mapping[str, str]) -> str:
     topics = [replace(one, name=topic_name(label, one.name)) for one in report.shares("The test half by topic", "Hit@1", "answerable")]
     styles = report.shares("The test half by style", "Hit@1", "answerable")
     plots = (("quality_topics", topics), ("quality_styles", styles))
-    return "".join(shares_plot(label[title], shares, label["quality_count"]) for title, shares in plots)
+    return "".join(shares_plot(label[title], sorted(shares, key=lambda one: -one.share), label["quality_count"]) for title, shares in plots)
 
 
 def _plain(shares: Sequence[Share]) -> list[Share]:

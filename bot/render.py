@@ -47,6 +47,8 @@ def as_html(reply: Reply, message: str, texts: Texts, today: date, *, feedback: 
     """
     card, label = Card(texts, today, feedback, keeps_message), texts.labels
     parts = [notice_html(notice, label) for notice in _before(reply.notices)]
+    if reply.urgency == "possible":
+        parts.append(f'<p class="kf-actions kf-next">{"".join(_ask(label[name]) for name in ("in_danger", "not_in_danger"))}</p>')
     if reply.carried and reply.action not in (*DANGER, "smalltalk"):
         parts.append(_searched(reply.query, message, label))
     if reply.hits:
@@ -165,7 +167,7 @@ def _report(passage: Passage, card: Card) -> str:
     else:
         told = f"{passage.title}, {passage.heading}\n{context_address(passage)}\n{passage.file}:{passage.start}-{passage.end}"
         inside = f'<p class="kf-meta">{escape(label["report_copy"])}</p><p class="kf-actions">{_copy(told, label["copy_report"], label)}</p>'
-    return f'<details class="kf-fold kf-small"><summary>{escape(label["report"])}</summary>{inside}</details>'
+    return f'<details class="kf-fold kf-small kf-report"><summary>{escape(label["report"])}</summary>{inside}</details>'
 
 
 def _how(reply: Reply, label: Mapping[str, str]) -> str:
@@ -201,8 +203,13 @@ def _searched(query: str, message: str, label: Mapping[str, str]) -> str:
     """What was searched for a follow-up, with a way to change it and one to search the message as typed."""
     typed = '"' + re.sub('["“”„]', "'", message.strip()) + '"'
     edit = f'<button type="button" class="kf-button" data-edit="{escape(query)}">{escape(label["edit_query"])}</button>'
-    alone = f'<button type="button" class="kf-button" data-ask="{escape(typed)}">{escape(label["as_typed"])}</button>'
+    alone = _ask(typed, label["as_typed"])
     return f'<p class="kf-meta">{escape(label["searched"])} <q>{escape(query)}</q></p><p class="kf-actions">{edit} {alone}</p>'
+
+
+def _ask(message: str, name: str = "") -> str:
+    """A button that sends `message`; it bears the message itself unless it has a name."""
+    return f'<button type="button" class="kf-button" data-ask="{escape(message)}">{escape(name or message)}</button>'
 
 
 def _relative(hit: Hit) -> Span | None:

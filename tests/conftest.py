@@ -1,19 +1,28 @@
-"""One bot for all tests, over the real corpus; and small corpora for tests that break things."""
+"""One bot and one running page for all tests, over the real corpus; and small corpora for tests that break things."""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from collections.abc import Callable
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from chromium import free_port
+from playwright.sync_api import Browser, sync_playwright
 
 from bot.chat import Bot
 from bot.pipeline import open_bot
 from bot.settings import Settings
 
 ROOT = Path(__file__).parents[1]
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 DOCUMENT = """---
 id: {id}
@@ -48,6 +57,44 @@ REFERENCE = {
 def bot() -> Bot:
     """The bot as users get it; the index is built where it is missing."""
     return open_bot(Settings())
+
+
+@pytest.fixture(scope="session")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The host's feedback file."""
+    return tmp_path_factory.mktemp("feedback") / "feedback.jsonl"
+
+
+@pytest.fixture(scope="session")
+def address(bot: Bot, kept: Path) -> Iterator[str]:
+    """The running page, started as a user starts it; one for all browser tests."""
+    port = free_port()
+    environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), "KRATOM_FAQ_FEEDBACK": str(kept)}
+    process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(240):
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2) as answer:
+                    assert answer.status == 200
+                    break
+            except OSError:
+                assert process.poll() is None, "the page did not start"
+                time.sleep(0.5)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, or whichever is on the path; one for a file, since Playwright's event loop would stand in the way of other tests."""
+    path = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+    assert path, "no Chromium found; install the package 'chromium'"
+    with sync_playwright() as player:
+        chromium = player.chromium.launch(executable_path=path, args=FLAGS)
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture
