@@ -28,7 +28,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from bot.__main__ import progress_bar
+from bot.commands.shared import progress_bar
 from bot.errors import BotError, InputError
 from bot.feedback import Feedback
 from bot.library import Choice, library_page
@@ -252,7 +252,8 @@ async def keep_feedback(request: Request) -> Response:
 def about(request: Request) -> Response:
     """GET /about: what the bot is, what grades mean, and how often it was wrong when it was measured."""
     kept = () if feedback is None else ("about-feedback-message",) if settings.feedback_message else ("about-feedback",)
-    return HTMLResponse(about_page(frame, bot.index.manifest, bot.index.certificate, kept))
+    gaps = ("about-gaps",) if settings.gaps else ()
+    return HTMLResponse(about_page(frame, bot.index.manifest, bot.index.certificate, (*kept, *gaps)))
 
 
 def closed(request: Request) -> Response:

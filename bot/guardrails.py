@@ -262,10 +262,17 @@ class Guardrails:
         return WORD.sub(lambda match: _mended(match.group(), self.lexicon), text)
 
 
-@cache
-def load_guardrails() -> Guardrails:
+def load_guardrails(path: Path = RULES) -> Guardrails:
     """The rules of guardrails.toml, read once. TextsError naming the rule when one cannot be used."""
-    raw = tomllib.loads(RULES.read_text("utf-8"))
+    try:
+        return _guardrails(path)
+    except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
+        raise TextsError(f"{path} cannot be read ({error!r}); mend it or put it back") from error
+
+
+@cache
+def _guardrails(path: Path) -> Guardrails:
+    raw = tomllib.loads(path.read_text("utf-8"))
     words: dict[str, str] = {}
     for name, pattern in raw["words"].items():
         words[name] = _filled(pattern, words)
@@ -276,12 +283,16 @@ def load_guardrails() -> Guardrails:
     return Guardrails(raw["version"], rules, contexts, over, tuple(raw["mending"]["lexicon"]), limits)
 
 
-def training_examples() -> list[Example]:
-    """What the classifiers learn from: guardrails.jsonl, and each rule's own examples."""
-    entries = [json.loads(line) for line in EXAMPLES.read_text("utf-8").splitlines() if line.strip()]
+def training_examples(path: Path = RULES) -> list[Example]:
+    """What the classifiers learn from: the rows of guardrails.jsonl beside the rules, and each rule's own examples. Raises TextsError."""
+    beside = path.with_suffix(".jsonl")
+    try:
+        entries = [json.loads(line) for line in beside.read_text("utf-8").splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        raise TextsError(f"{beside} cannot be read ({error}); each line is a JSON object with message, history and action") from error
     rows = [Example(in_context(entry["message"], entry["history"]), entry["action"], entry.get("rule", ""), entry.get("pair", "")) for entry in entries]
     named = ("decline", "caution")
-    return rows + [Example(text, rule.action, rule.id if rule.action in named else "") for rule in load_guardrails().rules for text in rule.examples]
+    return rows + [Example(text, rule.action, rule.id if rule.action in named else "") for rule in load_guardrails(path).rules for text in rule.examples]
 
 
 @cache

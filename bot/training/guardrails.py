@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from bot.classifier import ACTIONS, CARD, MAX_TOKENS, WEIGHTS, rows_fingerprint
+from bot.classifier import ACTIONS, MAX_TOKENS, WEIGHTS, rows_fingerprint
 from bot.encoder import EMBEDDED_SHA256, PUBLISHED, embedded_folder, load_model
+from bot.errors import InputError
 from bot.language import with_gloss
-from bot.linear import train_linear
+from bot.linear import LINEAR, train_linear
 from bot.messages import ORDINARY, Example, normalise
 from bot.training.slips import slipped
 
@@ -53,8 +54,8 @@ class Row:
     group: str
 
 
-def train_guardrails(examples: Sequence[Example], report: Report) -> None:
-    """Train, calibrate, export, and write the model and its card beside the code."""
+def train_guardrails(examples: Sequence[Example], report: Report, folder: Path = WEIGHTS.parent) -> None:
+    """Train, calibrate, export, and write the model and its card into the folder, beside the code unless told otherwise."""
     import torch
 
     torch.manual_seed(7)
@@ -71,13 +72,13 @@ def train_guardrails(examples: Sequence[Example], report: Report) -> None:
     report(f"mean of the steps: {trainer.loss(held):.4f}")
     logits = trainer.logits([row.text for row in held])
     scales = calibrate(logits, np.array([row.targets for row in held]))
-    trainer.export(WEIGHTS)
-    plain = [example for example in examples if example.action != ORDINARY]
-    train_linear([with_gloss(example.text) for example in plain], [example.action for example in plain])
+    weights = folder / WEIGHTS.name
+    trainer.export(weights)
+    train_fallback(examples, folder)
     danger = (1 / (1 + np.exp(-(logits[:, :2] * scales[:2, 0] + scales[:2, 1])))).max(axis=1)
     card = {
         "base_sha256": EMBEDDED_SHA256,
-        "weights_sha256": hashlib.sha256(WEIGHTS.read_bytes()).hexdigest(),
+        "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
         "data_sha256": rows_fingerprint(examples),
         "labels": list(labels),
         "scales": scales.round(4).tolist(),
@@ -87,8 +88,17 @@ def train_guardrails(examples: Sequence[Example], report: Report) -> None:
         "epochs": EPOCHS,
         "rate": RATE,
     }
-    CARD.write_text(json.dumps(card, indent=1) + "\n", "utf-8")
+    weights.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n", "utf-8")
     report(json.dumps(card["calibration"]))
+
+
+def train_fallback(examples: Sequence[Example], folder: Path = WEIGHTS.parent) -> None:
+    """Train the linear classifier alone: seconds to a minute. Raises InputError where the rows are all of one action."""
+    plain = [example for example in examples if example.action != ORDINARY]
+    if len({example.action for example in plain}) < 2:
+        raise InputError("the examples are all of one action, so there is nothing to tell apart; add rows of others to guardrails.jsonl")
+    folder.mkdir(parents=True, exist_ok=True)
+    train_linear([with_gloss(example.text) for example in plain], [example.action for example in plain], folder / LINEAR.name)
 
 
 def targets(example: Example, labels: Sequence[str]) -> tuple[int, ...]:
