@@ -6,8 +6,10 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /srv/kratom-faq
 RUN python -m venv /opt/venv
 COPY requirements.txt ./
-# torch's CPU build, which the lock's exact version then finds in place
-RUN /opt/venv/bin/pip install --extra-index-url https://download.pytorch.org/whl/cpu torch==2.13.0 \
+# torch's CPU build is a fifth of the CUDA one: docker build --build-arg TORCH_FROM="--index-url …" names the index that has it
+ARG TORCH_FROM=""
+# hadolint ignore=SC2086  # several words, on purpose
+RUN /opt/venv/bin/pip install ${TORCH_FROM} torch==2.13.0 \
  && /opt/venv/bin/pip install --requirement requirements.txt
 COPY . ./
 RUN /opt/venv/bin/python -c "from bot.pipeline import build; build()" \
