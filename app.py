@@ -7,23 +7,31 @@ from __future__ import annotations
 
 import os
 
+from bot.headers import SPACES
+
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: no call to any host
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 if os.environ.get("SPACE_ID"):
     os.environ.setdefault("KRATOM_FAQ_MCP_HOSTS", "*")  # a Space is public, and its host name is not known ahead
+    os.environ.setdefault("KRATOM_FAQ_FRAMES", SPACES)
+    os.environ.setdefault("FORWARDED_ALLOW_IPS", "*")  # uvicorn's: a Space is reached through its proxy alone, which says whom it asks for
 
 import json
 import logging
-from collections.abc import Sequence
+import re
+import signal
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -32,6 +40,8 @@ from bot.commands.shared import progress_bar
 from bot.errors import BotError, InputError
 from bot.feedback import Feedback
 from bot.library import Choice, library_page
+from bot.logs import configure, take_over
+from bot.markup import notice_html
 from bot.metrics import Metrics
 from bot.pages import Frame, about_page, always_html, document_page, navigation, start_html
 from bot.pipeline import open_bot
@@ -41,7 +51,9 @@ from bot.render import as_html
 from bot.replies import load_texts
 from bot.service import create_service, opened
 from bot.service import routes as service_routes
+from bot.service.guard import Guard
 from bot.service.limits import MAX_DEPTH, depth
+from bot.service.scripts import Scripts
 from bot.settings import PACKAGE, Settings
 from bot.waiting import waiting_page
 
@@ -50,20 +62,18 @@ SCRIPT = (PACKAGE / "page.js").read_text("utf-8")
 MAX_BODY = 20_000  # bytes of a thumb or report; the message in it is cut to 2,000 characters
 SESSIONS = 200  # conversations whose state Gradio keeps: about 32 kB each, and the bot itself keeps none
 KEEP_REGION = "(place) => { kfKeep(place); return place; }"  # on this device alone: page.js
-# Gradio's own routes that this page has no use for: uploads, files by URL (the server would fetch them), proxying, saved links, run history.
-CLOSED = (
-    "upload",
-    "upload_progress",
-    "file={path:path}",
-    "file/{path:path}",
-    "proxy={path:path}",
-    "stream/{path:path}",
-    "deep_link",
-    "monitoring",
-    "component_server",
+# The only addresses there are. Of Gradio's own, those that its page and gradio_client ask for: no uploads, no files by path or URL (the server
+# would fetch them), no proxying, saved links, run history, monitoring, editing of the app.
+KNOWN = re.compile(
+    r"/|/(config|theme\.css|favicon\.ico|robots\.txt|manifest\.json|pwa_icon(/\d+)?|login_check)/?"
+    r"|/(static|assets|svelte)/[\w./@-]+"
+    r"|/gradio_api/(info|openapi\.json|app_id|startup-events|theme\.css|login_check|queue/join|queue/data|cancel|reset|heartbeat/[\w-]+)/?"
+    r"|/gradio_api/(call|run|api)/[\w/-]+"
+    r"|/(read/[\w.-]+|library|quality|about|feedback|v1/.*|healthz|metrics|docs|openapi\.json|mcp)"
 )
 
 settings = Settings().with_environment()
+configure(settings.log, words=settings.log_messages)
 texts = load_texts()
 label = texts.labels
 HOST = os.environ.get("GRADIO_SERVER_NAME", settings.host)
@@ -74,17 +84,25 @@ frame = Frame(texts, STYLE, SCRIPT, texts.region(settings.region))
 counters = Metrics()
 with waiting_page(frame, HOST, PORT, progress_bar()) as progress:
     bot = open_bot(settings, progress)
+log = logging.getLogger("bot.page")
 known = {(passage.document_id, passage.key): passage for passage in bot.index.passages}
-feedback = Feedback(Path(settings.feedback), known, bot.index.id, keeps_message=settings.feedback_message) if settings.feedback else None
+feedback = (
+    Feedback(Path(settings.feedback), known, bot.index.id, keeps_message=settings.feedback_message, days=settings.feedback_days) if settings.feedback else None
+)
 Chat = list[dict[str, Any]]
+Result = TypeVar("Result")
 
 
 def respond(message: str, chat: Chat, region: str) -> tuple[Chat, str]:
     """The chat with the message and its answer, and an empty box."""
     if not message or not message.strip():
         return chat, ""
-    reply = bot.reply(message, chat, region=region)
-    counters.reply("page", reply)
+    try:
+        reply = counters.replied("page", lambda: bot.reply(message, chat, region=region))
+    except Exception:  # whatever it is, a person who waits gets the numbers to call
+        log.exception("a message could not be answered")
+        failed = "".join(notice_html(notice, label) for notice in texts.notices(("unavailable",), region if region in texts.regions else settings.region))
+        return [*chat, {"role": "user", "content": message}, {"role": "assistant", "content": gr.HTML(failed)}], ""
     options = [{"value": question, "label": question} for question in reply.choices or reply.suggestions]
     if reply.urgency == "possible":
         options = []  # yes and no stand in the card, right below the question
@@ -104,16 +122,41 @@ def choose(event: gr.SelectData, chat: Chat, region: str) -> tuple[Chat, str]:
 
 def search(query: str, limit: int = 5) -> list[dict[str, Any]]:
     """Verbatim passages for a query, best first, without guardrails: for programs."""
-    hits = bot.search(query, limit=limit)
+    hits = answered(lambda: bot.search(query, limit=limit))
     counters.search("gradio")
     return [hit.to_dict() for hit in hits]
 
 
 def answer(message: str, history: list[str] | None = None, region: str | None = None) -> dict[str, Any]:
     """The whole reply, with its receipt: for programs."""
-    reply = bot.reply(message, history or [], region=region)
-    counters.reply("gradio", reply)
-    return reply.to_dict()
+    return answered(lambda: counters.replied("gradio", lambda: bot.reply(message, history or [], region=region))).to_dict()
+
+
+def answered(ask: Callable[[], Result]) -> Result:
+    """What `ask` returns; its errors as Gradio tells them to a client, and none printed with what was typed."""
+    try:
+        return ask()
+    except BotError as error:
+        raise gr.Error(str(error), print_exception=False) from error
+    except Exception as error:
+        log.exception("a call could not be answered")
+        told = texts.notices(("unavailable",), settings.region)
+        raise gr.Error("\n".join(f"{notice.title}\n{notice.text}" for notice in told), print_exception=False) from error
+
+
+def guarded(service: FastAPI) -> Callable[[FastAPI], Any]:
+    """What runs while Gradio's server does: the JSON service, and `Guard` around Gradio's finished app, outside of all that Gradio adds."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        take_over()
+        assert app.middleware_stack is not None, "Starlette builds it before it starts the lifespan"
+        app.middleware_stack = Guard(app.middleware_stack, counters, settings, known=KNOWN, script=SCRIPT)
+        counters.watch_queue(lambda: len(demo._queue))  # Gradio tells it nowhere else
+        async with service.router.lifespan_context(service):
+            yield
+
+    return lifespan
 
 
 class Page(gr.Blocks):
@@ -128,7 +171,16 @@ class Page(gr.Blocks):
             "head": f"<style>{STYLE}</style><script>{SCRIPT}</script>",
             "i18n": words,
             "theme": gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
-            "app_kwargs": {"routes": routes(service), "lifespan": lambda _: service.router.lifespan_context(service), "docs_url": None, "redoc_url": None},
+            "app_kwargs": {
+                "routes": routes(service),
+                "middleware": [Middleware(Scripts, script=SCRIPT, frames=settings.frames)],
+                "lifespan": guarded(service),
+                "docs_url": None,
+                "redoc_url": None,
+            },
+            "allowed_paths": [],
+            "blocked_paths": ["/"],  # no file of this machine
+            "strict_cors": True,
             "footer_links": [],
             "run_history": False,
             "enable_monitoring": False,
@@ -194,8 +246,8 @@ def build_page() -> Page:
         clear.click(lambda: ([], ""), None, [chat, box], **private)
         region.change(lambda place: always_html(texts, place), region, line, js=KEEP_REGION, **private)
         page.load(lambda place: place if place in texts.regions else settings.region, region, region, js=KEPT_REGION, **private)
-        gr.api(search, api_name="search")  # type: ignore[attr-defined]  # exported by gradio at run time only
-        gr.api(answer, api_name="reply")  # type: ignore[attr-defined]  # the same
+        gr.api(search, api_name="search", concurrency_limit=4)  # type: ignore[attr-defined]  # exported by gradio at run time only
+        gr.api(answer, api_name="reply", concurrency_limit=4)  # type: ignore[attr-defined]  # the same
     assert isinstance(page, Page)
     page.queue(max_size=64)
     return page
@@ -256,16 +308,10 @@ def about(request: Request) -> Response:
     return HTMLResponse(about_page(frame, bot.index.manifest, bot.index.certificate, (*kept, *gaps)))
 
 
-def closed(request: Request) -> Response:
-    """A route of Gradio's that this page does not need."""
-    return PlainTextResponse("This page takes no files.", status_code=404)
-
-
 def routes(service: FastAPI) -> Sequence[Route]:
-    """Our routes, those of the JSON service among them; they come before Gradio's and shadow those that are closed."""
-    shut = [Route(f"/gradio_api/{path}", closed, methods=["GET", "POST", "PUT", "DELETE"]) for path in CLOSED]
+    """Our routes, those of the JSON service among them; they come before Gradio's."""
     pages = [Route("/read/{document}", read), Route("/library", library), Route("/quality", quality), Route("/about", about)]
-    return [*pages, Route("/feedback", keep_feedback, methods=["POST"]), *service_routes(service), *shut]
+    return [*pages, Route("/feedback", keep_feedback, methods=["POST"]), *service_routes(service)]
 
 
 english = {name: label[name] for name in next(iter(texts.interface.values()))}
@@ -273,7 +319,7 @@ words = gr.I18n(**{language: dict(shown) for language, shown in {"en": english, 
 demo = build_page()
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.WARNING)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Gradio then closes its server, which ends what it has begun
     try:
         demo.launch()
     except (BotError, OSError) as error:

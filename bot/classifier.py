@@ -35,10 +35,10 @@ class Classifier:
     """Probabilities per action and per rule, calibrated, each on its own: one message can be several things."""
 
     def __init__(self, weights: Path = WEIGHTS) -> None:
-        import onnxruntime
-        from tokenizers import Tokenizer
-
         try:
+            import onnxruntime
+            from tokenizers import Tokenizer
+
             self.card: dict[str, Any] = json.loads(weights.with_suffix(".json").read_text("utf-8"))
             if hashlib.sha256(weights.read_bytes()).hexdigest() != self.card["weights_sha256"]:
                 raise ValueError("the weights are not those of the card")

@@ -56,10 +56,10 @@ class OnnxEncoder:
     """The exported model on onnxruntime: one thread, since two were far slower on two busy cores in the trial before this code."""
 
     def __init__(self, folder: Path) -> None:
-        import onnxruntime
-        from tokenizers import Tokenizer
-
         try:
+            import onnxruntime
+            from tokenizers import Tokenizer
+
             self.card: dict[str, Any] = json.loads((folder / "encoder.json").read_text("utf-8"))
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
             options = onnxruntime.SessionOptions()
@@ -67,6 +67,8 @@ class OnnxEncoder:
             options.inter_op_num_threads = 1
             options.log_severity_level = 3
             self._session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
+        except ImportError as error:
+            raise EncoderError(f"{error.name} is not installed; run: pip install -r requirements.txt") from error
         except Exception as error:  # each library raises its own kinds; all mean the folder is unusable
             raise EncoderError(f"the exported encoder in {folder} cannot be read ({error}); run: python -m bot build --force") from error
         self.name: str = self.card["name"]
@@ -138,9 +140,20 @@ def export_encoder(model: str, target: Path) -> None:
         "dimension": _dimension(loaded),
         "max_tokens": int(loaded.max_seq_length or 512),
         "query_prefix": prompts.get("query", "") or "",
-        "onnx_sha256": hashlib.sha256((target / "model.onnx").read_bytes()).hexdigest(),
+        "onnx_sha256": _sha256(target / "model.onnx"),
+        "tokenizer_sha256": _sha256(target / "tokenizer.json"),
     }
     (target / "encoder.json").write_text(json.dumps(card, indent=2), "utf-8")
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether an exported encoder is what its export wrote. One exported before its tokenizer's hash was kept is judged by the model's alone."""
+    try:
+        card = json.loads((folder / "encoder.json").read_text("utf-8"))
+        hashes = {"model.onnx": card["onnx_sha256"], "tokenizer.json": card.get("tokenizer_sha256")}
+        return all(_sha256(folder / name) == expected for name, expected in hashes.items() if expected)
+    except (OSError, ValueError, KeyError, AttributeError, EncoderError):
+        return False
 
 
 def check_embedded_weights(folder: Path) -> None:

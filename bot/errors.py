@@ -8,6 +8,7 @@ BotError
 ├── InputError           a caller passed something that is not a message, a history or a filter
 └── IndexFolderError
     ├── IndexMissingError    nothing has been built yet
+    ├── IndexWriteError      the disk is full or the folder cannot be written
     └── IndexStaleError      what was built no longer matches corpus, model or code
 """
 
@@ -64,6 +65,10 @@ class IndexFolderError(BotError):
 
 class IndexMissingError(IndexFolderError):
     """Nothing has been built yet."""
+
+
+class IndexWriteError(IndexFolderError):
+    """The index cannot be written: the disk is full, or the folder may not be written to."""
 
 
 class IndexStaleError(IndexFolderError):

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.errors import InputError
+from bot.retention import expire, locked
 
 THUMBS = ("helpful", "unhelpful")
 REASONS = ("wrong", "outdated", "off", "unclear")  # all that a report can say: no words of the person's own, so nothing private by mistake
@@ -19,9 +20,12 @@ MAX_FILE = 10_000_000  # bytes, about 60,000 lines: a stranger's script can fill
 class Feedback:
     """The door to the feedback file. `known`: the passages there are, as (document, key); `index`: id of the index in service."""
 
-    def __init__(self, path: Path, known: Collection[tuple[str, str]], index: str, *, keeps_message: bool = False) -> None:
+    def __init__(self, path: Path, known: Collection[tuple[str, str]], index: str, *, keeps_message: bool = False, days: int = 0) -> None:
+        """`days`: lines older than this are deleted, now and on the first line of each day; 0 keeps them."""
         self._path, self._known, self._index, self._keeps_message = path, frozenset(known), index, keeps_message
         self._lock = threading.Lock()
+        self._days, self._expired = days, datetime.now(UTC).date()
+        expire(path, days)
 
     def keep(self, given: object) -> None:
         """Add one line for {"kind", "document", "passage"}; "message" is kept only where the host said so. InputError when it is anything else."""
@@ -37,9 +41,12 @@ class Feedback:
         if self._keeps_message and isinstance(message, str) and message.strip():
             row["message"] = message[:MAX_MESSAGE]
         line = json.dumps(row, ensure_ascii=False) + "\n"
-        with self._lock:
+        today = datetime.now(UTC).date()
+        if today != self._expired:
+            self._expired = today
+            expire(self._path, self._days)
+        with self._lock, locked(self._path):
             if self._path.exists() and self._path.stat().st_size + len(line.encode("utf-8")) > MAX_FILE:
                 raise InputError(f"{self._path.name} is full; move it away")
-            self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(line)

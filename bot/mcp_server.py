@@ -66,8 +66,7 @@ def create_mcp(bot: Bot, metrics: Metrics | None = None) -> FastMCP[None]:
         history: Annotated[list[Message], Field(max_length=MAX_HISTORY, description=LABEL["mcp_history"])] = [],  # noqa: B006  # never changed; the schema shows it
         region: Annotated[Region | None, Field(description=LABEL["mcp_region"])] = None,
     ) -> Annotated[CallToolResult, ReplyCard]:
-        reply = await to_thread.run_sync(lambda: bot.reply(message, history, region=region))
-        counted.reply("mcp", reply)
+        reply = await to_thread.run_sync(lambda: counted.replied("mcp", lambda: bot.reply(message, history, region=region)))
         return _result(as_text(reply, bot.texts), reply.to_dict())
 
     @server.tool(description=LABEL["mcp_search"], annotations=READS)

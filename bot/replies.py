@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ class Texts:
     tiers: Mapping[str, str]  # what each evidence grade means, strongest first
     interface: Mapping[str, Mapping[str, str]]  # the chat page's own words in other languages, by language and label
     everything: str  # the file as it stands, for checks
+    reviewed: date  # when the help lines were last checked, and by when they must be again
+    review_by: date
     _notices: Mapping[str, Mapping[str, Any]]
     _lines: Mapping[str, Mapping[str, Mapping[str, str]]]
 
@@ -74,7 +77,9 @@ def _texts(path: Path) -> Texts:
     try:
         text = path.read_text("utf-8")
         raw = tomllib.loads(text)
-        return Texts(raw["version"], raw["region"], raw["label"], raw["tier"], raw["interface"], text, raw["notice"], raw["line"])
+        return Texts(
+            raw["version"], raw["region"], raw["label"], raw["tier"], raw["interface"], text, raw["reviewed"], raw["review_by"], raw["notice"], raw["line"]
+        )
     except KeyError as error:
         raise TextsError(f"{path.name} has no [{error.args[0]}]; put it back from the last commit") from error
     except (OSError, ValueError) as error:

@@ -78,6 +78,15 @@ class Settings:
         default="", metadata={"why": "a file to which thumbs and reports are added, one JSON line each; empty: none are kept and no thumbs are shown"}
     )
     feedback_message: bool = field(default=False, metadata={"why": "also keep the message in that file; off, since messages are about people's health"})
+    feedback_days: int = field(default=90, metadata={"why": "days after which a line of that file is deleted; 0 keeps them. Three months: time to act on it"})
+    log: str = field(default="text", metadata={"why": "text: warnings, for people; json: an object a line on standard error, requests too"})
+    log_messages: bool = field(default=False, metadata={"why": "errors in the log may repeat a message; off, since messages are about people's health"})
+    rate: int = field(
+        default=120,
+        metadata={"why": "requests a minute of one address outside this machine; 0: no limit. A clinic behind one address may need more"},
+    )
+    frames: str = field(default="", metadata={"why": "sites that may frame the pages, separated by spaces (https://clinic.example); a Space sets its own"})
+    origins: str = field(default="", metadata={"why": "sites whose pages may read the JSON, separated by spaces (https://clinic.example); none by default"})
     reports: Path = field(default=PACKAGE.parent / "docs", metadata={"why": "evaluation.md and guardrails.md, whose figures the quality page draws"})
     port: int = field(default=7860, metadata={"why": "where a Hugging Face Space listens"})
     mcp_hosts: str = field(
@@ -96,6 +105,8 @@ class Settings:
             raw = environment.get(PREFIX + setting.name.upper())
             if raw is not None:
                 changes[setting.name] = _read(PREFIX + setting.name.upper(), raw, getattr(base, setting.name))
+        if changes.get("log", base.log) not in ("text", "json"):
+            raise SettingsError(f"{PREFIX}LOG={changes['log']!r} is neither text nor json; unset it or give one")
         return replace(base, **changes)
 
     def with_folder(self, folder: Path) -> Settings:

@@ -11,6 +11,7 @@ from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from bot.headers import COMMON, own_policy
 from bot.index import Progress
 from bot.pages import Frame
 
@@ -40,11 +41,14 @@ def waiting_page(frame: Frame, host: str, port: int, progress: Progress) -> Iter
         state.done, state.total = done, total
         progress(what, done, total)
 
+    kind = {"Content-Type": "text/html; charset=utf-8", "Retry-After": str(AGAIN)}
+    headers = {**COMMON, **kind, "Content-Security-Policy": own_policy(frame.script, "")}
+
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:  # the name that http.server calls
             body = waiting_html(frame, state.done, state.total, wants_help="help=" in self.path).encode("utf-8")
             self.send_response(503)
-            for name, value in (("Content-Type", "text/html; charset=utf-8"), ("Retry-After", str(AGAIN)), ("Content-Length", str(len(body)))):
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)

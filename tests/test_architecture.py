@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(path for path in (ROOT / "bot").rglob("*.py") if path.name != "__init__.py")
 LEVELS: list[set[str]] = [
-    {"records", "errors", "citations", "readability"},
-    {"settings", "messages"},
+    {"records", "errors", "citations", "readability", "logs", "headers"},
+    {"settings", "messages", "retention"},
     {
         "corpus",
         "chunking",
@@ -35,7 +35,7 @@ LEVELS: list[set[str]] = [
     {"retrieval", "pages"},
     {"chat", "library", "quality", "waiting", "starter"},
     {"pipeline"},
-    {"training", "audit", "integrations", "mcp_server"},
+    {"training", "audit", "integrations", "mcp_server", "doctor"},
     {"evaluation", "service"},
     {"commands"},
     {"__main__"},

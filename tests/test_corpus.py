@@ -156,3 +156,10 @@ def test_the_users_article_stands_there_word_for_word(bot: Bot) -> None:
     assert article.status == "unreviewed"
     assert len(body) == 3332
     assert body.startswith("Kratom, a tropical tree native to Southeast Asia") and body.endswith("sometimes controversial option.")
+
+
+def test_a_date_that_is_no_day_is_named(tmp_path: Path) -> None:
+    (tmp_path / "references.json").write_text("[]", "utf-8")
+    (tmp_path / "a.md").write_text("---\nid: a\ntitle: A\nreviewed: 2026-02-31\n---\n\n## A\n\nText.\n", "utf-8")
+    with pytest.raises(CorpusError, match=r"a\.md:2: a value in the front matter cannot be read"):
+        read_corpus(tmp_path)

@@ -13,7 +13,7 @@ import pytest
 
 from bot.chat import Bot
 from bot.corpus import read_corpus
-from bot.errors import CorpusError, IndexMissingError, IndexStaleError
+from bot.errors import CorpusError, IndexMissingError, IndexStaleError, IndexWriteError
 from bot.index import PassageIndex, open_index
 from bot.pipeline import build, open_bot
 from bot.settings import Settings
@@ -185,6 +185,6 @@ def test_a_folder_that_cannot_be_written_is_an_error_that_names_it(settings: Set
     small_corpus(liver=LIVER)
     blocked = tmp_path / "file"
     blocked.write_text("not a folder", "utf-8")
-    with pytest.raises(OSError, match="file"):
+    with pytest.raises(IndexWriteError, match=r"file.*KRATOM_FAQ_INDEX"):
         build(replace(settings, index=blocked / "index"))
     assert blocked.read_text("utf-8") == "not a folder"

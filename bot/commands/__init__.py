@@ -18,14 +18,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from bot.commands import asking, checking, describing, keeping, measuring, serving, starting, training
+from bot.commands import asking, checking, describing, keeping, measuring, operating, serving, starting, training
 from bot.commands.shared import DONE, EMERGENCY, INTERRUPTED, MISUNDERSTOOD, WRONG
 from bot.errors import BotError
 from bot.settings import PREFIX
 
 __all__ = ["DONE", "EMERGENCY", "INTERRUPTED", "MISUNDERSTOOD", "WRONG", "main", "parser"]
 
-GROUPS = (asking, keeping, measuring, serving, checking, starting, training, describing)
+GROUPS = (asking, keeping, measuring, serving, operating, checking, starting, training, describing)
 
 
 class Parser(argparse.ArgumentParser):

@@ -44,14 +44,19 @@ def _serve_json() -> int:
     import uvicorn
 
     from bot.chat import Bot
+    from bot.logs import configure
+    from bot.metrics import Metrics
     from bot.pipeline import open_bot
     from bot.service import create_service
+    from bot.service.guard import GRACE, Guard
     from bot.settings import Settings
 
-    settings = Settings().with_environment()
+    settings, counters = Settings().with_environment(), Metrics()
+    configure(settings.log, words=settings.log_messages)
     with _bound(settings.host, settings.port) as port, ThreadPoolExecutor(1, "opening") as opener:
         opening: Future[Bot] = opener.submit(open_bot, settings, progress_bar())
-        server = uvicorn.Server(uvicorn.Config(create_service(opening), settings.host, settings.port, log_level="warning", access_log=False))
+        app = Guard(create_service(opening, counters), counters, settings)
+        server = uvicorn.Server(uvicorn.Config(app, settings.host, settings.port, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE))
         opening.add_done_callback(lambda done: setattr(server, "should_exit", server.should_exit or done.exception() is not None))
         server.run([port])
     opening.result()

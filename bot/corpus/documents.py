@@ -62,6 +62,8 @@ def _front_matter(text: str, topics: Sequence[str]) -> tuple[dict[str, Any], int
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise FaultError(mark.line + 2 if mark else 1, f"broken YAML in the front matter: {getattr(error, 'problem', error)}") from error
+    except ValueError as error:  # 2026-02-31: a date in form, but no day
+        raise FaultError(2, f"a value in the front matter cannot be read: {error}") from error
     if not isinstance(fields, dict):
         raise FaultError(2, "the front matter must be 'field: value' lines")
     _check_fields(text, fields, topics)

@@ -22,8 +22,8 @@ from bot.chunking import VERSION as CHUNKER
 from bot.chunking import context_header, encoded_text, sentences
 from bot.citations import plain
 from bot.corpus import corpus_fingerprint
-from bot.encoder import Encoder, OnnxEncoder, Vectors, export_encoder, model_identity
-from bot.errors import IndexFolderError
+from bot.encoder import Encoder, OnnxEncoder, Vectors, export_encoder, is_whole, model_identity
+from bot.errors import IndexFolderError, IndexWriteError
 from bot.index.shared import (
     FORMAT,
     check_files,
@@ -46,23 +46,31 @@ Progress = Callable[[str, int, int], None]  # what is done, how many so far, of 
 
 def build_index(folder: Path, documents: tuple[Document, ...], model: str, progress: Progress) -> None:
     """Build in a temporary folder and put it in service with one rename; whatever served before serves until then."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock"):
-        encoder_folder = _exported(folder, model, progress)
-        encoder = OnnxEncoder(encoder_folder)
-        work = Path(tempfile.mkdtemp(prefix=".building-", dir=folder))
-        try:
-            manifest = _write_build(work, documents, encoder, progress, _known(folder, encoder_folder.name))
-            manifest["encoder"]["folder"] = encoder_folder.name
-            write_synced(work / "manifest.json", json.dumps(manifest, indent=1))
-            target = folder / f"build-{manifest['id'][:16]}-{os.getpid()}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
-            os.rename(work, target)
-        except BaseException:
-            shutil.rmtree(work, ignore_errors=True)
-            raise
-        _put_in_service(folder, target.name)
-        _write_converted(folder / "converted", documents)
-        _sweep(folder, keep={target.name, encoder_folder.name})
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock"):
+            _build(folder, documents, model, progress)
+    except (OSError, RuntimeError) as error:  # faiss tells of a full disk with a RuntimeError
+        told = f"the index cannot be written to {folder} ({error}); what served before still does"
+        raise IndexWriteError(f"{told}. Free some disk, or point KRATOM_FAQ_INDEX at a folder that can be written, and run: python -m bot build") from error
+
+
+def _build(folder: Path, documents: tuple[Document, ...], model: str, progress: Progress) -> None:
+    encoder_folder = _exported(folder, model, progress)
+    encoder = OnnxEncoder(encoder_folder)
+    work = Path(tempfile.mkdtemp(prefix=".building-", dir=folder))
+    try:
+        manifest = _write_build(work, documents, encoder, progress, _known(folder, encoder_folder.name))
+        manifest["encoder"]["folder"] = encoder_folder.name
+        write_synced(work / "manifest.json", json.dumps(manifest, indent=1))
+        target = folder / f"build-{manifest['id'][:16]}-{work.name.removeprefix('.building-')}"  # no clock in it: clocks go back
+        os.rename(work, target)
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+    _put_in_service(folder, target.name)
+    _write_converted(folder / "converted", documents)
+    _sweep(folder, keep={target.name, encoder_folder.name})
 
 
 def _write_converted(folder: Path, documents: Iterable[Document]) -> None:
@@ -99,7 +107,7 @@ def _keys(build: Path, name: str) -> list[bytes]:
 def _exported(folder: Path, model: str, progress: Progress) -> Path:
     name, _, identity = model_identity(model)
     target = folder / f"encoder-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
-    if (target / "encoder.json").is_file():
+    if is_whole(target):
         return target
     progress(f"exporting {name}", 0, 1)
     work = Path(tempfile.mkdtemp(prefix=".exporting-", dir=folder))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from bot.chunking import VERSION as CHUNKER
 from bot.corpus import corpus_fingerprint
-from bot.encoder import Encoder, OnnxEncoder, Vectors, model_identity
+from bot.encoder import Encoder, OnnxEncoder, Vectors, is_whole, model_identity
 from bot.errors import IndexStaleError
 from bot.index.shared import (
     CANDIDATES,
@@ -33,6 +34,7 @@ from bot.index.shared import (
 )
 from bot.records import Document, Span
 
+log = logging.getLogger(__name__)
 Scores = npt.NDArray[np.float32]
 
 
@@ -62,7 +64,7 @@ class PassageIndex:
         check_files(folder, self.manifest)
         self._passages = faiss.read_index(str(folder / "passages.faiss"))
         self._questions = faiss.read_index(str(folder / "questions.faiss"))
-        self._sentences = np.load(folder / "sentences.npy", mmap_mode="r", allow_pickle=False)
+        self._sentences = np.load(folder / "sentences.npy", allow_pickle=False)  # not mapped: a file cut short would kill the server
         self._sentence_rows = sentence_rows(self.passages)
         self.vocabulary = vocabulary(self.passages)
         self._bm25 = bm25s.BM25.load(str(folder / "bm25"), show_progress=False, allow_pickle=False)
@@ -71,7 +73,11 @@ class PassageIndex:
     def certificate(self) -> dict[str, Any] | None:
         """The abstention certificate measured for this very build; None where there is none yet."""
         path = self._folder / "certificate.json"
-        return read_json(path) if path.is_file() else None
+        try:
+            return read_json(path) if path.is_file() else None
+        except IndexStaleError as error:
+            log.warning("%s; until then this index has no certificate", error)
+            return None
 
     def keep_certificate(self, claim: dict[str, Any]) -> None:
         """Keep a certificate beside the build it was measured on; it goes when the build goes."""
@@ -158,7 +164,15 @@ class PassageIndex:
 
 
 def open_index(folder: Path, documents: tuple[Document, ...], model: str) -> PassageIndex:
-    """The build in service. IndexMissingError when there is none, IndexStaleError naming what changed since."""
+    """The build in service. IndexMissingError when there is none, IndexStaleError naming what changed since or what is damaged."""
+    try:
+        return _opened(folder, documents, model)
+    except (AttributeError, EOFError, IndexError, KeyError, OSError, OverflowError, RuntimeError, TypeError, ValueError) as error:
+        told = f"the index in {folder} is damaged or was replaced while it was opened ({type(error).__name__})"
+        raise IndexStaleError(f"{told}; run: python -m bot build --force") from error
+
+
+def _opened(folder: Path, documents: tuple[Document, ...], model: str) -> PassageIndex:
     build = current_build(folder)
     manifest = read_json(build / "manifest.json")
     name, _, identity = model_identity(model)
@@ -171,7 +185,10 @@ def open_index(folder: Path, documents: tuple[Document, ...], model: str) -> Pas
         changed.append(_changed_documents(manifest, documents))
     if changed:
         raise IndexStaleError(f"the index is older than {' and '.join(changed)}; run: python -m bot build")
-    encoder = OnnxEncoder(folder / manifest["encoder"]["folder"])
+    exported = folder / Path(manifest["encoder"]["folder"]).name
+    if not is_whole(exported):
+        raise IndexStaleError(f"the exported encoder {exported} is missing or was changed; run: python -m bot build --force")
+    encoder = OnnxEncoder(exported)
     index = PassageIndex(build, documents, encoder)
     if manifest["passages_sha256"] != passages_fingerprint(index.passages):
         raise IndexStaleError("the passages are cut differently now; run: python -m bot build")

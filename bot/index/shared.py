@@ -47,7 +47,10 @@ def current_build(folder: Path) -> Path:
     pointer = folder / "current.json"
     if not pointer.is_file():
         raise IndexMissingError(f"no index in {folder}; run: python -m bot build")
-    build = folder / str(read_json(pointer).get("build"))
+    name = read_json(pointer).get("build")
+    if not isinstance(name, str) or not re.fullmatch(r"build-[\w-]+", name):  # a path to elsewhere is no build of ours
+        raise IndexStaleError(f"{pointer} names no build; run: python -m bot build --force")
+    build = folder / name
     if not (build / "manifest.json").is_file():
         raise IndexMissingError(f"{pointer} names a build that is not there; run: python -m bot build")
     return build

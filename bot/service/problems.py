@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from bot.errors import BotError, InputError, SettingsError
+from bot.replies import load_texts
 from bot.schema import Fault, Problem
 
 MEDIA = "application/problem+json"
@@ -62,15 +63,30 @@ def _pointer(place: Sequence[str | int]) -> str:
     return "#" + "".join(f"/{name}" for name in names)
 
 
-async def _refused(_request: Request, error: Exception) -> JSONResponse:
+async def _refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return problem(error.status_code, str(error.detail), headers=error.headers)
+    told = str(error.detail)
+    if error.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+        told = f"{told}\n{fixed_text(('starting',), request)}"
+    return problem(error.status_code, told, headers=error.headers)
 
 
-async def _wrong(_request: Request, error: Exception) -> JSONResponse:
-    status = HTTPStatus.UNPROCESSABLE_ENTITY if isinstance(error, InputError | SettingsError) else HTTPStatus.INTERNAL_SERVER_ERROR
-    return problem(status, str(error))
+async def _wrong(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, InputError | SettingsError):
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
+    return failed(request, str(error))
 
 
-async def _failed(_request: Request, _error: Exception) -> JSONResponse:
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the bot failed; the server's log says where")
+async def _failed(request: Request, _error: Exception) -> JSONResponse:
+    return failed(request)
+
+
+def failed(request: Request, told: str = "the bot failed; the server's log says where") -> JSONResponse:
+    """500 with the fixed text for it and the numbers to call: somebody may be waiting for the answer."""
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, f"{told}\n{fixed_text(('unavailable',), request)}")
+
+
+def fixed_text(keys: Iterable[str], request: Request) -> str:
+    """Fixed texts and the help lines of the server's region, which `Guard` notes with the request, as plain lines."""
+    region = getattr(request.state, "region", "OTHER")
+    return "\n".join(f"{notice.title}\n{notice.text}" for notice in load_texts().notices(keys, region))

@@ -50,9 +50,7 @@ def reply(asked: ReplyRequest, bot: Ready, metrics: Counted) -> dict[str, Any]:
     a check first: keep the passages folded until the person says that nobody is in danger.
     """
     history = [entry if isinstance(entry, str) else entry.model_dump() for entry in asked.history]
-    answer = bot.reply(asked.message, history, region=asked.region)
-    metrics.reply("http", answer)
-    return answer.to_dict()
+    return metrics.replied("http", lambda: bot.reply(asked.message, history, region=asked.region)).to_dict()
 
 
 @router.post("/v1/search", response_model=Found, responses=TAKES_JSON, tags=["ask"], operation_id="search")
