@@ -173,9 +173,11 @@ def _help_lines(_settings: Settings, today: date) -> Iterator[tuple[Level, str]]
 def _privacy(settings: Settings, _today: date) -> Iterator[tuple[Level, str]]:
     if settings.log_messages:
         yield "warning", "KRATOM_FAQ_LOG_MESSAGES is on: errors in the log may repeat what people typed"
-    if not settings.feedback:
-        yield "ok", "nothing is stored: no feedback file is set"
-        return
     days = f"lines go after {settings.feedback_days} days" if settings.feedback_days else "lines are kept for ever: set KRATOM_FAQ_FEEDBACK_DAYS"
-    kept = "with people's questions" if settings.feedback_message else "without anybody's question"
-    yield ("warning" if settings.feedback_message or not settings.feedback_days else "ok"), f"{settings.feedback} is kept {kept}; {days}"
+    if settings.gaps:
+        yield "warning", f"{settings.gaps} holds unanswered questions, personal data taken out by rules; {days}"
+    if settings.feedback:
+        kept = "with people's questions" if settings.feedback_message else "without anybody's question"
+        yield ("warning" if settings.feedback_message or not settings.feedback_days else "ok"), f"{settings.feedback} is kept {kept}; {days}"
+    if not (settings.gaps or settings.feedback):
+        yield "ok", "nothing is stored: no feedback or gaps file is set"

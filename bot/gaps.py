@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.errors import InputError
+from bot.retention import expire, locked
 
 # Cosine from which two questions are one gap. Of two questions of one section 0.13 are as near (0.24 at 0.5, 0.06 at 0.7), of two of different sections
 # 0.0003 (0.001, 0.00004), 150 sections: better two rows for one gap than one row for two.
@@ -63,22 +64,31 @@ class Gap:
 class Gaps:
     """The door to the file of unanswered questions."""
 
-    def __init__(self, path: Path) -> None:
-        self._path, self._lock = path, threading.Lock()
+    def __init__(self, path: Path, days: int = 0) -> None:
+        """`days`: lines older than this are deleted, now and with the first question of each day; 0 keeps them."""
+        self._path, self._days, self._lock = path, days, threading.Lock()
+        self._expired = datetime.now(UTC).date()
+        expire(path, days)
 
     def keep(self, question: str) -> None:
         """Add one line, without personal data: the day and the question. A file that is full or cannot be written takes no more, and nobody's answer fails."""
         row = {"day": datetime.now(UTC).date().isoformat(), "question": without_personal(question)[:MAX_QUESTION]}
         line = json.dumps(row, ensure_ascii=False) + "\n"
         try:
-            with self._lock:
+            self._expire()
+            with self._lock, locked(self._path):
                 if self._path.exists() and self._path.stat().st_size + len(line.encode("utf-8")) > MAX_FILE:
                     return
-                self._path.parent.mkdir(parents=True, exist_ok=True)
                 with self._path.open("a", encoding="utf-8") as file:
                     file.write(line)
         except OSError:
             return
+
+    def _expire(self) -> None:
+        today = datetime.now(UTC).date()
+        if today != self._expired:
+            self._expired = today
+            expire(self._path, self._days)
 
     def read(self) -> list[tuple[str, str]]:
         """(day, question), oldest first; none where nothing was kept yet. Raises InputError naming the line that is broken."""

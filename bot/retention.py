@@ -1,4 +1,4 @@
-"""How long the feedback file keeps its lines, and the command that deletes them. It is the only file that holds anything of anybody's.
+"""How long the feedback file and the file of unanswered questions keep their lines, and what deletes them. No other file holds anything of anybody's.
 
 A file is rewritten beside itself and put in place with one rename, under a lock that the server takes too: no line is lost, none comes back.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,15 +19,15 @@ from bot.errors import InputError
 
 
 def locked(path: Path) -> FileLock:
-    """The lock of a feedback file, for whoever writes it; to be held with `with`."""
+    """The lock of such a file, for whoever writes it; to be held with `with`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     return FileLock(path.with_name(f"{path.name}.lock"))
 
 
-def forget(file: str, *, before: str | None = None, containing: str | None = None, everything: bool = False) -> str:
-    """Delete lines of the feedback file and say how many. Raises InputError when no file is set or `before` is no date."""
-    if not file:
-        raise InputError("no feedback file is set, so nothing is stored; name it: KRATOM_FAQ_FEEDBACK=feedback.jsonl python -m bot forget --all")
+def forget(files: Sequence[str], *, before: str | None = None, containing: str | None = None, everything: bool = False) -> str:
+    """Delete lines of the files and say how many of each. Raises InputError when no file is set or `before` is no date."""
+    if not any(files):
+        raise InputError("no feedback or gaps file is set, so nothing is stored; name it: KRATOM_FAQ_FEEDBACK=feedback.jsonl python -m bot forget --all")
     day = _day(before) if before else None
     wanted = (containing or "").casefold()
     if not (everything or day or wanted.strip()):
@@ -35,10 +35,11 @@ def forget(file: str, *, before: str | None = None, containing: str | None = Non
 
     def goes(row: dict[str, Any]) -> bool:
         old = day is not None and str(row.get("day", "")) < day.isoformat()
-        return everything or old or bool(wanted and wanted in str(row.get("message", "")).casefold())
+        told = str(row.get("message", row.get("question", ""))).casefold()
+        return everything or old or bool(wanted and wanted in told)
 
-    deleted, left = _without(Path(file), goes, damaged=everything)
-    return f"deleted {deleted} lines of {file}, {left} are left"
+    done = {file: _without(Path(file), goes, damaged=everything) for file in files if file}
+    return "\n".join(f"deleted {deleted} lines of {file}, {left} are left" for file, (deleted, left) in done.items())
 
 
 def expire(path: Path, days: int) -> int:

@@ -78,7 +78,9 @@ class Settings:
         default="", metadata={"why": "a file to which thumbs and reports are added, one JSON line each; empty: none are kept and no thumbs are shown"}
     )
     feedback_message: bool = field(default=False, metadata={"why": "also keep the message in that file; off, since messages are about people's health"})
-    feedback_days: int = field(default=90, metadata={"why": "days after which a line of that file is deleted; 0 keeps them. Three months: time to act on it"})
+    feedback_days: int = field(
+        default=90, metadata={"why": "days after which a line of that file or of `gaps` is deleted; 0 keeps them. Three months: time to act"}
+    )
     log: str = field(default="text", metadata={"why": "text: warnings, for people; json: an object a line on standard error, requests too"})
     log_messages: bool = field(default=False, metadata={"why": "errors in the log may repeat a message; off, since messages are about people's health"})
     rate: int = field(

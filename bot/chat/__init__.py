@@ -49,7 +49,7 @@ class Bot:
         self.texts = load_texts(settings.replies)
         self.texts.region(settings.region)
         self._guardrails = load_guardrails(settings.guardrails)
-        self._gaps = Gaps(Path(settings.gaps)) if settings.gaps else None
+        self._gaps = Gaps(Path(settings.gaps), settings.feedback_days) if settings.gaps else None
         self._net = ThirdNet(settings.classifier, settings.weights)
         self._resolved = lru_cache(RESOLVED)(self._resolve)
         self._passages = Passages(index, settings, self.claims, self._guardrails)

@@ -14,11 +14,11 @@ def add(commands: Any) -> None:
     with_json(doctor)
     doctor.set_defaults(run=_doctor)
 
-    forget = commands.add_parser("forget", help="delete lines of the feedback file")
+    forget = commands.add_parser("forget", help="delete lines of the feedback file and of the unanswered questions, all that is ever stored")
     which = forget.add_mutually_exclusive_group(required=True)
     which.add_argument("--all", action="store_true", help="every line")
     which.add_argument("--before", metavar="DATE", help="lines older than this day, such as 2026-11-22")
-    which.add_argument("--containing", metavar="WORDS", help="lines whose message holds these words")
+    which.add_argument("--containing", metavar="WORDS", help="lines whose question holds these words")
     forget.set_defaults(run=_forget)
 
 
@@ -35,5 +35,6 @@ def _forget(options: argparse.Namespace) -> int:
     from bot.retention import forget
     from bot.settings import Settings
 
-    say(forget(Settings().with_environment().feedback, before=options.before, containing=options.containing, everything=options.all))
+    settings = Settings().with_environment()
+    say(forget((settings.feedback, settings.gaps), before=options.before, containing=options.containing, everything=options.all))
     return DONE
