@@ -14,8 +14,6 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 
-import sentencex
-
 from bot.citations import keys, plain
 from bot.errors import CorpusError, Problem
 from bot.records import Document, Passage, Section, Span
@@ -40,7 +38,7 @@ def cut(document: Document, count_tokens: Measure, limit: int) -> tuple[Passage,
         def fits(span: Span, header: str = header) -> bool:
             return count_tokens(header + document.text[span.start : span.end]) <= limit
 
-        passages += [_passage(document, section, number, span) for span in _pack(document, _pieces(document, section, fits), fits)]
+        passages += [passage_of(document, number, span) for span in _pack(document, _pieces(document, section, fits), fits)]
     return tuple(passages)
 
 
@@ -56,6 +54,8 @@ def encoded_text(passage: Passage) -> str:
 
 def sentences(text: str) -> list[Span]:
     """Spans of the sentences of `text`, trimmed, in order (sentencex; offsets are ours and exact)."""
+    import sentencex  # a server with a built index cuts nothing
+
     spans = []
     for boundary in sentencex.get_sentence_boundaries("en", text):
         span = _trim(text, Span(boundary["start_index"], boundary["end_index"]))
@@ -64,7 +64,8 @@ def sentences(text: str) -> list[Span]:
     return spans
 
 
-def _passage(document: Document, section: Section, number: int, span: Span) -> Passage:
+def passage_of(document: Document, number: int, span: Span) -> Passage:
+    """The passage that stands at `span` in section `number` of the document."""
     text = document.text[span.start : span.end]
     cited = tuple(keys(text)) or (document.references[0].key,)  # a quote that cites nothing rests on the document's first reference
     references = [reference for reference in document.references if reference.key in cited]
@@ -73,7 +74,7 @@ def _passage(document: Document, section: Section, number: int, span: Span) -> P
         file=document.file,
         title=document.title,
         topic=document.topic,
-        heading=section.heading,
+        heading=document.sections[number].heading,
         section=number,
         start=span.start,
         end=span.end,

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -72,28 +70,6 @@ class Classifier:
         [logits] = self._session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
         shares: Shares = 1 / (1 + np.exp(-(logits[0] * self._scales[:, 0] + self._scales[:, 1])))
         return shares
-
-
-class Remembered:
-    """The last readings of a classifier, by the sha256 of the text: follow-ups read the same messages again, and no text is kept."""
-
-    def __init__(self, classify: Callable[[str], dict[str, float]], size: int) -> None:
-        self._classify, self._size = classify, size
-        self._kept: OrderedDict[bytes, dict[str, float]] = OrderedDict()
-        self._lock = Lock()
-
-    def __call__(self, text: str) -> dict[str, float]:
-        """What the classifier makes of the text; raises what it raises, which is not remembered."""
-        key = hashlib.sha256(text.encode()).digest()
-        with self._lock:
-            known = self._kept.get(key)
-        if known is None:
-            known = self._classify(text)  # outside the lock: others go on
-            with self._lock:
-                self._kept[key] = known
-                if len(self._kept) > self._size:
-                    self._kept.popitem(last=False)
-        return known
 
 
 def rows_fingerprint(examples: Sequence[Example]) -> str:

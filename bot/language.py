@@ -35,9 +35,11 @@ PREFIXES = ("وال", "بال", "لل", "كال", "ال", "و", "ف", "ب", "ل"
 
 def language_of(message: str) -> str:
     """The language's code; "en" where the message is too short or mixed to tell."""
+    if _english_share(message) >= ENGLISH_SHARE:
+        return "en"  # most messages: neither the identifier nor a table is read
     ranked = dict(_identifier().rank(message))
     code = max(ranked, key=lambda name: ranked[name])
-    if code == "en" or _english_share(message) >= ENGLISH_SHARE or not _own_words(message, code):
+    if code == "en" or not _own_words(message, code):
         return "en"
     share = ranked[code] + ranked.get(SISTERS.get(code, ""), 0.0)
     return code if share >= SURE or (share >= LIKELY and _known_share(message, code) >= 0.6) else "en"
@@ -45,7 +47,7 @@ def language_of(message: str) -> str:
 
 def gloss(message: str, language: str) -> str:
     """What the tables make of the message in English; words they do not know stay as they are. The message itself where they know none."""
-    if language not in _tables():
+    if language == "en" or language not in _tables():
         return message
     pieces = list(_glossed(message, language))
     known = [english for _, english in pieces if english is not None]

@@ -7,7 +7,7 @@ guardrails -> Match, Decision;  replies -> Notice;  chat -> Reply
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -139,7 +139,7 @@ class Passage:
     @property
     def lead(self) -> Reference:
         """The reference the passage leans on most; of equals, the one cited first."""
-        [(key, _)] = Counter(self.citations).most_common(1)
+        key = max(dict.fromkeys(self.citations), key=self.citations.count)
         return next(reference for reference in self.references if reference.key == key)
 
     @property
@@ -317,7 +317,7 @@ class Reply:
 
     def receipt(self) -> dict[str, Any]:
         """What `python -m bot verify` needs to check every displayed piece: see receipt.py."""
-        return self.evidence
+        return deepcopy(self.evidence)  # the same reply may be given to several callers
 
     def to_dict(self) -> dict[str, Any]:
         """The reply as JSON: the same shape at every door."""

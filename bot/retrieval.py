@@ -101,19 +101,28 @@ def retrieve(
     ranked = _ranked(index, words, vector, settings, filters)
     if not ranked:
         return Found((), 0.0, vector)
-    sure = [confidence(one, [*ranked[:place], *ranked[place + 1 :]], index.passages, settings, signals) for place, one in enumerate(ranked[: 4 * limit])]
+    scores = [fuse(one, settings) for one in ranked[: 4 * limit + RIVALS]]
+    documents = [index.passages[one.number].document_id for one in ranked[: RIVALS + 1]]
+
+    def sure(place: int) -> float:
+        """`confidence` of the candidate at a place among the ranked, the others its rivals."""
+        document = index.passages[ranked[place].number].document_id
+        last = RIVALS + (place <= RIVALS)  # as many others, without itself
+        rival = max((score for score, other in zip(scores[:last], documents[:last], strict=False) if other != document), default=0.0)
+        return _probability(_inputs(ranked[place], scores[place], rival, signals))
+
     hits: list[Hit] = []
     shown: list[Features] = []
-    for features, share in zip(ranked, sure, strict=False):
+    for place, features in enumerate(ranked[: 4 * limit]):
         if len(hits) == limit:
             break
-        if not (hits and share < least) and not _repeats(index, features.number, [one.number for one in shown], settings):
+        if not (hits and sure(place) < least) and not _repeats(index, features.number, [one.number for one in shown], settings):
             mark = None if hits else _highlight(index, features.number, words, vector, settings)  # below the lead it would read as an answer
             score = order(features, index.passages[features.number], settings)
             hits.append(Hit(index.passages[features.number], min(max(score, 0.0), 1.0), mark))
             shown.append(features)
     bare = len(query.split()) <= BARE and ranked[0].question < SAME_QUESTION
-    return Found(tuple(hits), sure[0], vector, _tied(hits, BARE_TIE if bare else TIE))
+    return Found(tuple(hits), sure(0), vector, _tied(hits, BARE_TIE if bare else TIE))
 
 
 def _vector(words: str, beside: Sequence[str], index: PassageIndex) -> Vectors:
@@ -168,7 +177,11 @@ def fuse(features: Features, settings: Settings) -> float:
 
 def confidence(lead: Features, others: Sequence[Features], passages: Sequence[Passage], settings: Settings, signals: Signals = NO_SIGNALS) -> float:
     """Probability that one of the first passages answers, from the calibrated model above; never a threshold on the fused score itself."""
-    values = (1.0, *confidence_inputs(lead, others, passages, settings, signals))
+    return _probability(confidence_inputs(lead, others, passages, settings, signals))
+
+
+def _probability(inputs: Sequence[float]) -> float:
+    values = (1.0, *inputs)
     return 1 / (1 + math.exp(-sum(weight * value for weight, value in zip(CONFIDENCE, values, strict=True))))
 
 
@@ -176,6 +189,10 @@ def confidence_inputs(lead: Features, others: Sequence[Features], passages: Sequ
     """What the confidence model reads: the lead's score, its margin over the best passage of another document, its features, and the signals."""
     score, document = fuse(lead, settings), passages[lead.number].document_id
     rival = max((fuse(one, settings) for one in others[:RIVALS] if passages[one.number].document_id != document), default=0.0)
+    return _inputs(lead, score, rival, signals)
+
+
+def _inputs(lead: Features, score: float, rival: float, signals: Signals) -> tuple[float, ...]:
     return (score, score - rival, lead.question, lead.questions, lead.passage, lead.sentence, lead.lexical, lead.coverage, *signals)
 
 

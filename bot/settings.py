@@ -20,6 +20,11 @@ OWN = "settings.toml"  # in the folder of a FAQ of one's own
 CLASSIFIERS = ("tuned", "linear", "none")
 
 
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _default_corpus() -> Path:
     checkout = PACKAGE.parent / "corpus"
     return checkout if checkout.is_dir() else PACKAGE / "_corpus"  # the wheel carries the corpus inside the package

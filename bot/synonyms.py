@@ -12,7 +12,7 @@ import tomllib
 import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from rapidfuzz import process
@@ -84,12 +84,28 @@ def unmatched(query: str, shown: str) -> tuple[str, ...]:
 
 
 def _mended(word: str, vocabulary: Collection[str]) -> str | None:
-    table = _table()[0]
+    """The word of the vocabulary one slip away that begins with the same letter; of a long one also two slips, where no other letter is as near.
+
+    Of equals the one of the same length, then the longer: letters are left out more often than put in.
+    """
     allowed = 2 if len(word) >= 8 else 1
-    found = process.extractOne(word, vocabulary, scorer=OSA.distance, score_cutoff=allowed)
-    if not found or found[0][:1] != word[:1]:
+    known = _by_length(frozenset(vocabulary))
+    near = [entry for more in (0, 1, -1, 2, -2) if abs(more) <= allowed for entry in known.get(len(word) + more, ())]
+    own = process.extractOne(word, [entry for entry in near if entry[0] == word[0]], scorer=OSA.distance, score_cutoff=allowed)
+    if own is None:
         return None
-    return table.get(found[0], str(found[0]))
+    if own[1] > 1 and process.extractOne(word, [entry for entry in near if entry[0] != word[0]], scorer=OSA.distance, score_cutoff=own[1]):
+        return None
+    return _table()[0].get(own[0], str(own[0]))
+
+
+@lru_cache(maxsize=4)  # one a corpus
+def _by_length(vocabulary: frozenset[str]) -> dict[int, tuple[str, ...]]:
+    """The words of a vocabulary by their length, in order, so that the same word is found by every process."""
+    lengths: dict[int, list[str]] = {}
+    for word in sorted(vocabulary):
+        lengths.setdefault(len(word), []).append(word)
+    return {length: tuple(words) for length, words in lengths.items()}
 
 
 @cache

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 MODULES = sorted(path for path in (ROOT / "bot").rglob("*.py") if path.name != "__init__.py")
 LEVELS: list[set[str]] = [
     {"records", "errors", "citations", "readability", "logs", "headers"},
-    {"settings", "messages", "retention"},
+    {"settings", "messages", "retention", "remembered"},
     {
         "corpus",
         "chunking",

@@ -9,12 +9,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import Stemmer
 
 from bot.chat import Bot
 from bot.corpus import read_corpus
 from bot.errors import CorpusError, IndexMissingError, IndexStaleError, IndexWriteError
-from bot.index import PassageIndex, open_index
+from bot.index import PassageIndex, current_build, open_index
+from bot.index.matrix import Lexical, cosines, first, lent
+from bot.index.shared import cut_all, stems
 from bot.pipeline import build, open_bot
 from bot.settings import Settings
 
@@ -94,7 +98,7 @@ def test_unchanged_text_is_not_encoded_again(settings: Settings, small_corpus: C
     }
 
 
-@pytest.mark.parametrize("name", ["passages.faiss", "questions.faiss", "sentences.npy", "manifest.json"])
+@pytest.mark.parametrize("name", ["passages.faiss", "questions.faiss", "sentences.npy", "passages.npy", "manifest.json"])
 def test_a_damaged_file_is_noticed_and_built_again(settings: Settings, small_corpus: Corpus, name: str) -> None:
     small_corpus(liver=LIVER)
     build(settings)
@@ -188,3 +192,33 @@ def test_a_folder_that_cannot_be_written_is_an_error_that_names_it(settings: Set
     with pytest.raises(IndexWriteError, match=r"file.*KRATOM_FAQ_INDEX"):
         build(replace(settings, index=blocked / "index"))
     assert blocked.read_text("utf-8") == "not a folder"
+
+
+def test_words_are_cut_and_scored_as_bm25s_does(bot: Bot) -> None:
+    bm25s = pytest.importorskip("bm25s")
+    texts = ["Does kratom harm the liver, and is it KNOWN?", "a b cc naïve 7-oh it's", *[passage.text for passage in bot.index.passages[:50]]]
+    stemmer = Stemmer.Stemmer("english")
+    assert stems(texts) == [list(row) for row in bm25s.tokenize(texts, stopwords="en", stemmer=stemmer, return_ids=False, show_progress=False)]
+    folder = bot.settings.index / current_build(bot.settings.index).name / "bm25"
+    words = ["kratom", "liver"]
+    ours, _ = Lexical(folder, len(bot.index.passages)).scores(words)
+    theirs = bm25s.BM25.load(str(folder), show_progress=False).get_scores(words)
+    assert np.allclose(ours / ours.max(), theirs / theirs.max(), atol=1e-6)
+
+
+def test_the_stored_places_are_those_of_a_fresh_cut(bot: Bot) -> None:
+    assert cut_all(bot.index.documents.values(), bot.index.encoder) == bot.index.passages  # else raise chunking.VERSION
+
+
+def test_the_highest_come_first_and_of_equals_the_lower_number() -> None:
+    scores = np.array([0.2, 0.9, 0.5, 0.9, 0.1], dtype=np.float32)
+    assert first(scores, 3) == [1, 3, 2]
+    assert first(scores, 99) == [1, 3, 2, 0, 4]
+    assert first(scores[:0], 5) == []
+
+
+def test_one_pass_gives_the_cosines_that_numpy_gives(bot: Bot) -> None:
+    vector = bot.index.vector("can kratom hurt the liver")
+    rows = lent(current_build(bot.settings.index) / "passages.faiss")
+    assert np.allclose(cosines(rows, vector), rows @ vector, atol=1e-6)
+    assert not rows.flags.writeable

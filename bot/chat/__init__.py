@@ -6,6 +6,7 @@ message, history ─dialogue→ query ─guardrails→ Decision ─┬ danger �
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -25,6 +26,7 @@ from bot.index import PassageIndex
 from bot.language import language_of
 from bot.receipt import make_receipt, sealed
 from bot.records import TIERS, Action, Claim, Decision, Document, Hit, Notice, Reply
+from bot.remembered import Remembered
 from bot.replies import load_texts
 from bot.retrieval import Filters, Found, Signals, retrieve
 from bot.settings import Settings
@@ -33,6 +35,7 @@ __all__ = ["Bot", "user_messages"]
 
 log = logging.getLogger(__name__)
 
+REPLIES = 512  # kept in memory by the hash of message, history and region, a few kB each: the questions that everybody asks
 TURNS = 6  # earlier messages from which the subject of a follow-up is taken
 RESOLVED = 512  # conversations whose queries are kept in memory: each turn asks again for those before it. The answer is the same without
 CHAT = 4  # words: shorter smalltalk asks nothing
@@ -53,6 +56,8 @@ class Bot:
         self._net = ThirdNet(settings.classifier, settings.weights)
         self._resolved = lru_cache(RESOLVED)(self._resolve)
         self._passages = Passages(index, settings, self.claims, self._guardrails)
+        self._failures = 0  # searches that failed so far
+        self._replies = Remembered(self._made, REPLIES, lambda made: made[1])
 
     @property
     def documents(self) -> dict[str, Document]:
@@ -65,15 +70,24 @@ class Bot:
         `history`: the earlier user messages, oldest first, or Gradio's list of message dicts. `region`: whose help lines, else the
         setting's. Raises InputError when an argument is of the wrong type and SettingsError for an unknown region.
         """
-        reply = self._replied(message, history, region)
+        region = self.texts.region(region or self.settings.region)
+        text, cut = readable(message, self.settings.max_message)
+        earlier = [readable(entry, self.settings.max_message)[0] for entry in user_messages(history)]  # a door may cut nothing
+        reply = self._remembered(text, earlier, region, cut=cut)
         if self._gaps and reply.action == "abstain" and reply.urgency == "none":
             self._gaps.keep(reply.query)
         return reply
 
-    def _replied(self, message: str, history: Sequence[str | Mapping[str, Any]], region: str | None) -> Reply:
-        region = self.texts.region(region or self.settings.region)
-        text, cut = readable(message, self.settings.max_message)
-        earlier = [readable(entry, self.settings.max_message)[0] for entry in user_messages(history)]  # a door may cut nothing
+    def _remembered(self, text: str, earlier: Sequence[str], region: str, *, cut: bool = False) -> Reply:
+        return self._replies(json.dumps([text, cut, list(earlier), region]))[0]
+
+    def _made(self, asked: str) -> tuple[Reply, bool]:
+        """(the reply to what `reply` has read, whether nothing failed on the way): a reply made without a net or the search is given once only."""
+        before = self._failures + self._net.failures
+        reply = self._replied(*json.loads(asked))
+        return reply, before == self._failures + self._net.failures
+
+    def _replied(self, text: str, cut: bool, earlier: list[str], region: str) -> Reply:
         if not text.strip():
             return self._fixed(("empty",), self._guardrails.decide(""), Query(""), region)
         text = self._as_button(text, earlier)
@@ -87,6 +101,7 @@ class Bot:
         try:
             shown = self._passages.for_message(text, asked, earlier, decision, signals_of(reading), self.query_for)
         except Exception:  # a broken index must never hide a fixed text
+            self._failures += 1
             log.exception("the search failed")
             return self._fixed((*_check(decision), *decision.replies, "unavailable"), decision, asked, region)
         return self._answered(decision, asked, region, shown, extra=("too-long",) if cut else ())
@@ -133,7 +148,7 @@ class Bot:
         return self._resolved(message, tuple(text for text in history[-TURNS:] if text.strip()))
 
     def _resolve(self, message: str, recent: tuple[str, ...]) -> Query:
-        choices = self._replied(recent[-1], recent[:-1], None).choices if recent and may_pick(message) else ()
+        choices = self._remembered(recent[-1], recent[:-1], self.settings.region).choices if recent and may_pick(message) else ()
         leaning = self._net.leaning(message) if recent else None
         if not recent:
             return resolve(message, None)
@@ -152,6 +167,7 @@ class Bot:
         try:
             return self._found(query).confidence >= self.settings.answer_threshold
         except Exception:  # a broken index must never hide a fixed text
+            self._failures += 1
             log.exception("the search failed")
             return True
 

@@ -6,12 +6,13 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bot.classifier import WEIGHTS, Classifier, Remembered
+from bot.classifier import WEIGHTS, Classifier
 from bot.errors import EncoderError
 from bot.guardrails import HISTORY, Reading
 from bot.language import with_gloss
 from bot.linear import LINEAR, LinearClassifier
 from bot.messages import in_context
+from bot.remembered import Remembered
 from bot.retrieval import NO_SIGNALS, Signals
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ class ThirdNet:
     def __init__(self, classifier: str, weights: Path) -> None:
         self.name, scores = _loaded(classifier, weights)
         self._scores = Remembered(scores, REMEMBERED)
+        self.failures = 0  # readings that failed so far: a reply made meanwhile is not remembered
 
     def read(self, text: str, earlier: Sequence[str], query: str) -> Reading | None:
         """What the classifier makes of the message; None when it fails: without it the first two nets still decide."""
@@ -34,6 +36,7 @@ class ThirdNet:
             read = {each: self._scores(with_gloss(each)) for each in dict.fromkeys((context, text, query, *earlier[-HISTORY:]))}
         except Exception:
             log.exception("the guardrails' classifier failed")
+            self.failures += 1
             return None
         return Reading(self.name, read[context], read[text], read[query], tuple(read[each] for each in earlier[-HISTORY:]))
 
@@ -44,6 +47,7 @@ class ThirdNet:
         try:
             return self._scores(with_gloss(message)).get("follow-up")
         except Exception:
+            self.failures += 1
             log.exception("the guardrails' classifier failed")
             return None
 

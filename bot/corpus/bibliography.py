@@ -26,15 +26,14 @@ def read_bibliography(path: Path) -> dict[str, Reference]:
     bibliography: dict[str, Reference] = {}
     for entry in entries:
         key = entry.get("id") if isinstance(entry, dict) else None
-        place = text.find(f'"{key}"')
         if not isinstance(key, str) or not KEY.fullmatch(f"@{key}"):
-            raise FaultError(line(text, place), f"entry {str(entry)[:60]!r} has no usable 'id'")
+            raise FaultError(line(text, text.find(f'"{key}"')), f"entry {str(entry)[:60]!r} has no usable 'id'")
         if key in bibliography:
             raise FaultError(line(text, text.rfind(f'"{key}"')), f"id '{key}' is there twice")
         try:
             bibliography[key] = _reference(key, entry)
         except ValueError as error:
-            raise FaultError(line(text, place), f"entry '{key}': {error}") from error
+            raise FaultError(line(text, text.find(f'"{key}"')), f"entry '{key}': {error}") from error
     return bibliography
 
 

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import bm25s
-import faiss
 import numpy as np
-from filelock import FileLock
 
 from bot.chunking import VERSION as CHUNKER
-from bot.chunking import context_header, encoded_text, sentences
+from bot.chunking import context_header, encoded_text
 from bot.citations import plain
 from bot.corpus import corpus_fingerprint
-from bot.encoder import Encoder, OnnxEncoder, Vectors, export_encoder, is_whole, model_identity
+from bot.encoder import EXPORT, Encoder, Vectors, export_encoder, is_whole, model_identity, open_encoder
 from bot.errors import IndexFolderError, IndexWriteError
 from bot.index.shared import (
     FORMAT,
+    LIBRARIES,
     check_files,
     current_build,
     cut_all,
@@ -33,19 +33,24 @@ from bot.index.shared import (
     passages_fingerprint,
     questions_of,
     read_json,
+    read_sentences,
     sha256,
     stems,
+    write_places,
     write_synced,
 )
 from bot.records import Document, Passage
+from bot.settings import cores
 
-LIBRARIES = ("faiss-cpu", "bm25s", "PyStemmer", "onnxruntime", "tokenizers", "sentencex")
+CHUNK = 256  # texts encoded between two reports of progress; of like length, so that little of a batch is padding
 
 Progress = Callable[[str, int, int], None]  # what is done, how many so far, of how many
 
 
 def build_index(folder: Path, documents: tuple[Document, ...], model: str, progress: Progress) -> None:
     """Build in a temporary folder and put it in service with one rename; whatever served before serves until then."""
+    from filelock import FileLock
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
@@ -57,10 +62,10 @@ def build_index(folder: Path, documents: tuple[Document, ...], model: str, progr
 
 def _build(folder: Path, documents: tuple[Document, ...], model: str, progress: Progress) -> None:
     encoder_folder = _exported(folder, model, progress)
-    encoder = OnnxEncoder(encoder_folder)
+    encoder = open_encoder(encoder_folder, model)
     work = Path(tempfile.mkdtemp(prefix=".building-", dir=folder))
     try:
-        manifest = _write_build(work, documents, encoder, progress, _known(folder, encoder_folder.name))
+        manifest = _write_build(work, documents, encoder, progress, _known(folder, model_identity(model)[2]))
         manifest["encoder"]["folder"] = encoder_folder.name
         write_synced(work / "manifest.json", json.dumps(manifest, indent=1))
         target = folder / f"build-{manifest['id'][:16]}-{work.name.removeprefix('.building-')}"  # no clock in it: clocks go back
@@ -81,14 +86,16 @@ def _write_converted(folder: Path, documents: Iterable[Document]) -> None:
             (folder / f"{document.sha256}.txt").write_text(document.text, "utf-8", newline="")
 
 
-def _known(folder: Path, encoder: str) -> dict[bytes, Vectors]:
+def _known(folder: Path, identity: str) -> dict[bytes, Vectors]:
     """Vectors of the build in service by the hash of their text, where the same encoder made them: unchanged text is not encoded again."""
     try:
         build = current_build(folder)
         manifest = read_json(build / "manifest.json")
-        if manifest["encoder"]["folder"] != encoder:
+        if manifest["encoder"]["identity"] != identity:
             return {}
         check_files(build, manifest)
+        import faiss
+
         vectors: dict[bytes, Vectors] = {}
         for name in ("passages", "questions"):
             index = faiss.read_index(str(build / f"{name}.faiss"))
@@ -106,7 +113,7 @@ def _keys(build: Path, name: str) -> list[bytes]:
 
 def _exported(folder: Path, model: str, progress: Progress) -> Path:
     name, _, identity = model_identity(model)
-    target = folder / f"encoder-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
+    target = folder / f"encoder-{hashlib.sha256(f'{identity} {EXPORT}'.encode()).hexdigest()[:16]}"
     if is_whole(target):
         return target
     progress(f"exporting {name}", 0, 1)
@@ -122,14 +129,16 @@ def _exported(folder: Path, model: str, progress: Progress) -> Path:
     return target
 
 
-def _write_build(work: Path, documents: tuple[Document, ...], encoder: OnnxEncoder, progress: Progress, known: dict[bytes, Vectors]) -> dict[str, Any]:
+def _write_build(work: Path, documents: tuple[Document, ...], encoder: Encoder, progress: Progress, known: dict[bytes, Vectors]) -> dict[str, Any]:
     passages = cut_all(documents, encoder)
     if not passages:
         raise IndexFolderError("the corpus holds no passage, so there is nothing to search; add a document to corpus/")
     questions, _ = questions_of(documents, passages)
     texts = [encoded_text(passage) for passage in passages]
+    write_places(work, documents, passages)
+    inner = [(passage, span) for passage, (_, spans) in zip(passages, read_sentences(work, len(passages)), strict=True) for span in spans]
     sentence_texts = [
-        context_header(passage.title, passage.heading) + plain(passage.text[span.start : span.end]) for passage in passages for span in sentences(passage.text)
+        context_header(passage.title, passage.heading) + plain(passage.text[span.start - passage.start : span.end - passage.start]) for passage, span in inner
     ]
     tables = {}
     for name, rows in (("passages", texts), ("questions", questions), ("sentences", sentence_texts)):
@@ -139,9 +148,7 @@ def _write_build(work: Path, documents: tuple[Document, ...], encoder: OnnxEncod
     _write_flat(work / "passages.faiss", tables["passages"])
     _write_flat(work / "questions.faiss", tables["questions"])
     np.save(work / "sentences.npy", tables["sentences"], allow_pickle=False)
-    bm25 = bm25s.BM25(method="lucene")
-    bm25.index(stems(lexical_texts(documents, passages)), show_progress=False)
-    bm25.save(str(work / "bm25"), show_progress=False)
+    _write_lexical(work / "bm25", lexical_texts(documents, passages))
     files = {path.relative_to(work).as_posix(): sha256(path) for path in sorted(work.rglob("*")) if path.is_file()}
     manifest = _manifest(documents, passages, encoder)
     manifest["files"] = files
@@ -151,7 +158,7 @@ def _write_build(work: Path, documents: tuple[Document, ...], encoder: OnnxEncod
     return manifest
 
 
-def _manifest(documents: tuple[Document, ...], passages: tuple[Passage, ...], encoder: OnnxEncoder) -> dict[str, Any]:
+def _manifest(documents: tuple[Document, ...], passages: tuple[Passage, ...], encoder: Encoder) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "chunker": CHUNKER,
@@ -165,17 +172,27 @@ def _manifest(documents: tuple[Document, ...], passages: tuple[Passage, ...], en
 
 
 def _encode(encoder: Encoder, texts: Sequence[str], keys: Sequence[bytes], known: dict[bytes, Vectors], what: str, progress: Progress) -> Vectors:
-    """Vectors of `texts` in order; those whose key is known are taken over, the rest encoded in batches."""
-    vectors = np.zeros((len(texts), encoder.dimension), dtype=np.float32)
-    fresh = [number for number, key in enumerate(keys) if key not in known]
-    for number, key in enumerate(keys):
-        if key in known:
-            vectors[number] = known[key]
-    for start in range(0, len(fresh), 64):
-        batch = fresh[start : start + 64]
-        vectors[batch] = encoder.encode([texts[number] for number in batch])
-        progress(f"encoding {what}", min(start + 64, len(fresh)), len(fresh))
-    return vectors
+    """Vectors of `texts` in order; those whose key is known are taken over, the rest encoded once each, by length, on every core."""
+    fresh = sorted({key: text for key, text in zip(keys, texts, strict=True) if key not in known}.items(), key=lambda entry: len(entry[1]))
+    chunks = [fresh[start : start + CHUNK] for start in range(0, len(fresh), CHUNK)]
+    made: dict[bytes, Vectors] = {}
+    with ThreadPoolExecutor(cores()) as pool:  # each encodes on its own thread; a model that splits one text between threads is far slower
+        encoded = pool.map(lambda chunk: encoder.encode([text for _, text in chunk]), chunks)
+        for chunk, vectors in zip(chunks, encoded, strict=True):
+            made.update(zip((key for key, _ in chunk), vectors, strict=True))
+            progress(f"encoding {what}", len(made), len(fresh))
+    rows = [known[key] if key in known else made[key] for key in keys]
+    return np.stack(rows) if rows else np.zeros((0, encoder.dimension), dtype=np.float32)
+
+
+def _write_lexical(folder: Path, texts: Sequence[str]) -> None:
+    """BM25 scores of every word and text, as bm25s saves them: columns of a sparse matrix, and the stems."""
+    import bm25s  # and scipy with it; only a build needs them
+
+    logging.getLogger("bm25s").setLevel(logging.WARNING)  # it reports each step at debug level to standard error
+    bm25 = bm25s.BM25(method="lucene")
+    bm25.index(stems(texts), show_progress=False)
+    bm25.save(str(folder), show_progress=False)
 
 
 def _digest(text: str) -> bytes:
@@ -183,6 +200,8 @@ def _digest(text: str) -> bytes:
 
 
 def _write_flat(path: Path, vectors: Vectors) -> None:
+    import faiss
+
     index = faiss.IndexFlatIP(vectors.shape[1])
     index.add(np.ascontiguousarray(vectors))
     faiss.write_index(index, str(path))

@@ -4,38 +4,42 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import bm25s
-import faiss
 import numpy as np
-import numpy.typing as npt
 
 from bot.chunking import VERSION as CHUNKER
 from bot.corpus import corpus_fingerprint
-from bot.encoder import Encoder, OnnxEncoder, Vectors, is_whole, model_identity
+from bot.encoder import Encoder, Vectors, is_whole, model_identity, open_encoder
 from bot.errors import IndexStaleError
+from bot.index.matrix import Lexical, Scores, cosines, first, lent
 from bot.index.shared import (
-    CANDIDATES,
+    CUTTING,
     FORMAT,
     check_files,
     current_build,
-    cut_all,
-    nearest,
     passages_fingerprint,
     questions_of,
     read_json,
-    sentence_rows,
+    read_passages,
+    read_sentences,
     stems,
     vocabulary,
     write_synced,
 )
 from bot.records import Document, Span
+from bot.remembered import Remembered
 
 log = logging.getLogger(__name__)
-Scores = npt.NDArray[np.float32]
+CANDIDATES = 50  # per list: ten times what is shown, so that fusion decides and not the cut; not tuned
+MEAN_OF = 3  # questions of a section whose mean is a feature
+VECTORS = 1024  # queries whose vector is kept, without their text: 1.5 kB each; a conversation searches what was asked before again
+ASKED = 8  # vectors whose cosines to every question are kept, 60 kB each: one reply reads them twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +62,17 @@ class PassageIndex:
         self.encoder = encoder
         self._folder = folder
         self.documents = {document.id: document for document in documents}
-        self.passages = cut_all(documents, encoder)
-        self.questions, self._owners = questions_of(documents, self.passages)
         self.manifest: dict[str, Any] = read_json(folder / "manifest.json")
         check_files(folder, self.manifest)
-        self._passages = faiss.read_index(str(folder / "passages.faiss"))
-        self._questions = faiss.read_index(str(folder / "questions.faiss"))
-        self._sentences = np.load(folder / "sentences.npy", allow_pickle=False)  # not mapped: a file cut short would kill the server
-        self._sentence_rows = sentence_rows(self.passages)
+        self.passages = read_passages(folder, documents)
+        self.questions, self._owners = questions_of(documents, self.passages)
+        self._passages, self._questions = lent(folder / "passages.faiss"), lent(folder / "questions.faiss")
+        self._sentences: Vectors = np.load(folder / "sentences.npy", allow_pickle=False)  # not mapped: a file cut short would kill the server
+        self._sentence_rows = read_sentences(folder, len(self.passages))
         self.vocabulary = vocabulary(self.passages)
-        self._bm25 = bm25s.BM25.load(str(folder / "bm25"), show_progress=False, allow_pickle=False)
+        self._lexical = Lexical(folder / "bm25", len(self.passages))
+        self._vectors = Remembered(self._encoded, VECTORS)
+        self._asked = lru_cache(maxsize=ASKED)(self._cosines_of_questions)
 
     @property
     def certificate(self) -> dict[str, Any] | None:
@@ -90,77 +95,76 @@ class PassageIndex:
 
     def vector(self, query: str) -> Vectors:
         """The query's unit vector, shape (dimension,)."""
-        vector: Vectors = self.encoder.encode([self.encoder.query_prefix + query])[0]
-        return vector
+        return self._vectors(query)
 
     def candidates(self, query: str, vector: Vectors) -> list[Features]:
         """Features of every passage that one of the three lists puts among its first."""
-        lexical, coverage = self._lexical(query)
-        numbers = set(nearest(self._passages, vector)) | set(np.argsort(-lexical)[:CANDIDATES].tolist())
-        for question in nearest(self._questions, vector):
+        lexical, coverage = self._lexical.scores(sorted(set(stems([query])[0])))  # in order: sums of floats differ with it
+        passages, asked = cosines(self._passages, vector), self._asked(vector.tobytes())
+        numbers = {*first(passages, CANDIDATES), *first(lexical, CANDIDATES)}
+        for question in first(asked, CANDIDATES):
             numbers.update(self._owners.passages[question])
-        chosen = np.array(sorted(numbers))
-        passages = self._passages.reconstruct_batch(chosen) @ vector
+        chosen = sorted(numbers)
+        sentence = self._nearest_sentences(chosen, vector)
+        best = self._best_questions(chosen, asked)
         return [
             Features(
-                number=int(number),
-                passage=float(passage),
-                **self._asked(int(number), vector, float(passage)),
-                sentence=max((cosine for _, cosine in self.sentence_cosines(int(number), vector)), default=float(passage)),
-                lexical=float(lexical[number]),
-                coverage=float(coverage[number]),
+                number=number,
+                passage=passage,
+                question=best[number][0] if number in best else passage,
+                questions=best[number][1] if number in best else passage,
+                sentence=sentence.get(number, passage),
+                lexical=words,
+                coverage=share,
             )
-            for number, passage in zip(chosen, passages, strict=True)
+            for number, passage, words, share in zip(chosen, passages[chosen].tolist(), lexical[chosen].tolist(), coverage[chosen].tolist(), strict=True)
         ]
 
     def similarity(self, number: int, other: int) -> float:
         """Cosine of two passages."""
-        return float(self._passages.reconstruct(number) @ self._passages.reconstruct(other))
+        return float(self._passages[number] @ self._passages[other])
 
     def sentence_cosines(self, number: int, vector: Vectors) -> list[tuple[Span, float]]:
         """Each sentence of passage `number` with its cosine to the query."""
-        first, spans = self._sentence_rows[number]
-        cosines = self._sentences[first : first + len(spans)] @ vector
-        return list(zip(spans, cosines.tolist(), strict=True))
+        row, spans = self._sentence_rows[number]
+        return list(zip(spans, cosines(self._sentences[row : row + len(spans)], vector).tolist(), strict=True))
 
     def near_questions(self, vector: Vectors, limit: int) -> list[int]:
         """Numbers of the questions nearest to the vector, nearest first."""
-        return nearest(self._questions, vector, limit)
+        return first(self._asked(vector.tobytes()), limit)
 
     def section_of(self, question: int) -> tuple[str, int]:
         """(document id, section number) that question `question` belongs to."""
         return self._owners.sections[question]
 
-    def _asked(self, number: int, vector: Vectors, default: float) -> dict[str, float]:
-        """Cosines of the query and the questions of the passage's section: the best, and the mean of the best three."""
-        passage = self.passages[number]
-        rows = self._owners.ranges.get((passage.document_id, passage.section))
+    def _encoded(self, query: str) -> Vectors:
+        vector: Vectors = self.encoder.encode([self.encoder.query_prefix + query])[0]
+        vector.flags.writeable = False  # it is lent to every caller
+        return vector
+
+    def _cosines_of_questions(self, vector: bytes) -> Scores:
+        return cosines(self._questions, np.frombuffer(vector, dtype=np.float32))
+
+    def _nearest_sentences(self, chosen: Sequence[int], vector: Vectors) -> dict[int, float]:
+        """Of each chosen passage with sentences: the cosine of the nearest."""
+        rows = [(number, self._sentence_rows[number][0], len(self._sentence_rows[number][1])) for number in chosen]
+        rows = [(number, row, count) for number, row, count in rows if count]
         if not rows:
-            return {"question": default, "questions": default}
-        cosines = np.sort(self._questions.reconstruct_n(rows[0], len(rows)) @ vector)
-        return {"question": float(cosines[-1]), "questions": float(cosines[-3:].mean())}
+            return {}
+        near = cosines(np.concatenate([self._sentences[row : row + count] for _, row, count in rows]), vector)
+        begins = np.cumsum([0, *(count for _, _, count in rows[:-1])])
+        return dict(zip((number for number, _, _ in rows), np.maximum.reduceat(near, begins).tolist(), strict=True))
 
-    def _lexical(self, query: str) -> tuple[Scores, Scores]:
-        """(BM25, coverage) of every passage, each as a share of the best there could be."""
-        weights = {word: self._idf(word) for word in sorted(set(stems([query])[0]))}  # in order: sums of floats differ with it
-        best = sum(weights.values())
-        coverage = np.zeros(len(self.passages), dtype=np.float32)
-        known = [word for word in weights if word in self._bm25.vocab_dict]
-        if not known or not best:
-            return np.zeros_like(coverage), coverage
-        for word in known:
-            coverage[self._holders(word)] += weights[word] / best
-        return np.asarray(self._bm25.get_scores(known), dtype=np.float32) / best, coverage
-
-    def _holders(self, word: str) -> npt.NDArray[np.int64]:
-        """Numbers of the passages that hold a known word."""
-        column, table = self._bm25.vocab_dict[word], self._bm25.scores
-        rows: npt.NDArray[np.int64] = table["indices"][table["indptr"][column] : table["indptr"][column + 1]]
-        return rows
-
-    def _idf(self, word: str) -> float:
-        holders = len(self._holders(word)) if word in self._bm25.vocab_dict else 0
-        return float(np.log(1 + (len(self.passages) - holders + 0.5) / (holders + 0.5)))
+    def _best_questions(self, chosen: Sequence[int], asked: Scores) -> dict[int, tuple[float, float]]:
+        """Of each chosen passage whose section has questions: the best cosine of one of them, and the mean of the best three."""
+        found: dict[int, tuple[float, float]] = {}
+        for number in chosen:
+            passage = self.passages[number]
+            rows = self._owners.ranges.get((passage.document_id, passage.section))
+            if rows:
+                best = sorted(asked[rows.start : rows.stop].tolist(), reverse=True)[:MEAN_OF]
+                found[number] = best[0], sum(best) / len(best)
+        return found
 
 
 def open_index(folder: Path, documents: tuple[Document, ...], model: str) -> PassageIndex:
@@ -177,7 +181,8 @@ def _opened(folder: Path, documents: tuple[Document, ...], model: str) -> Passag
     manifest = read_json(build / "manifest.json")
     name, _, identity = model_identity(model)
     changed = []
-    if manifest.get("format") != FORMAT or manifest.get("chunker") != CHUNKER:
+    cutters = {name: version(name) for name in CUTTING}
+    if manifest.get("format") != FORMAT or manifest.get("chunker") != CHUNKER or not cutters.items() <= manifest.get("libraries", {}).items():
         changed.append("the code that builds it")
     if manifest.get("encoder", {}).get("identity") != identity:
         changed.append(f"the model (now {name})")
@@ -188,7 +193,7 @@ def _opened(folder: Path, documents: tuple[Document, ...], model: str) -> Passag
     exported = folder / Path(manifest["encoder"]["folder"]).name
     if not is_whole(exported):
         raise IndexStaleError(f"the exported encoder {exported} is missing or was changed; run: python -m bot build --force")
-    encoder = OnnxEncoder(exported)
+    encoder = open_encoder(exported, model)
     index = PassageIndex(build, documents, encoder)
     if manifest["passages_sha256"] != passages_fingerprint(index.passages):
         raise IndexStaleError("the passages are cut differently now; run: python -m bot build")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -12,20 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import bm25s
-import faiss
+import numpy as np
+import numpy.typing as npt
 import Stemmer
 
-from bot.chunking import cut, encoded_text, sentences
-from bot.encoder import Encoder, Vectors
+from bot.chunking import cut, encoded_text, passage_of, sentences
+from bot.encoder import Encoder
 from bot.errors import IndexMissingError, IndexStaleError
 from bot.records import Document, Passage, Span
 
-logging.getLogger("bm25s").setLevel(logging.WARNING)  # it reports each step of a build at debug level to standard error
-
-STEMMER = Stemmer.Stemmer("english")
-FORMAT = 4  # of the folder; raise it when older code could not read it
-CANDIDATES = 50  # per list: ten times what is shown, so that fusion decides and not the cut; not tuned
+FORMAT = 5  # of the folder; raise it when older code could not read it
+WORD = re.compile(r"\b\w\w+\b")
+# bm25s's own tokenizer and list, without its import, which brings scipy: a tenth of the whole start (tests/test_index.py compares the two).
+STOP_WORDS = re.compile(r"an?|and|are|as|at|be|but|by|for|if|in|into|is|it|no|not|of|on|or|such|that|the|their|then|there|these|they|this|to|was|will|with")
+LIBRARIES = ("faiss-cpu", "bm25s", "PyStemmer", "onnxruntime", "tokenizers", "sentencex")
+CUTTING = ("tokenizers", "sentencex")  # of these: what decides where a passage ends
+Numbers = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,28 +100,33 @@ def lexical_texts(documents: Iterable[Document], passages: Sequence[Passage]) ->
     return [" ".join([encoded_text(passage), *sections[passage.document_id][passage.section].questions]) for passage in passages]
 
 
-def sentence_rows(passages: Sequence[Passage]) -> list[tuple[int, list[Span]]]:
+def write_places(folder: Path, documents: Sequence[Document], passages: Sequence[Passage]) -> None:
+    """Write where everything stands: passages.npy (n, 4) document, section, start, end; sentences.places.npy (m, 3) passage, start, end."""
+    number_of = {document.id: number for number, document in enumerate(documents)}
+    rows = [(number_of[passage.document_id], passage.section, passage.start, passage.end) for passage in passages]
+    inner = [(number, passage.start + span.start, passage.start + span.end) for number, passage in enumerate(passages) for span in sentences(passage.text)]
+    np.save(folder / "passages.npy", np.array(rows, dtype=np.int32).reshape(-1, 4), allow_pickle=False)
+    np.save(folder / "sentences.places.npy", np.array(inner, dtype=np.int32).reshape(-1, 3), allow_pickle=False)
+
+
+def read_passages(folder: Path, documents: Sequence[Document]) -> tuple[Passage, ...]:
+    """The passages that `write_places` wrote, of the same documents: cut without asking the encoder's tokenizer how long each is."""
+    rows: Numbers = np.load(folder / "passages.npy", allow_pickle=False)
+    return tuple(passage_of(documents[number], section, Span(start, end)) for number, section, start, end in rows.tolist())
+
+
+def read_sentences(folder: Path, passages: int) -> list[tuple[int, list[Span]]]:
     """Of each passage: the row of its first sentence, and the spans of all."""
-    rows, first = [], 0
-    for passage in passages:
-        spans = [Span(passage.start + span.start, passage.start + span.end) for span in sentences(passage.text)]
-        rows.append((first, spans))
-        first += len(spans)
-    return rows
-
-
-def nearest(index: faiss.Index, vector: Vectors, limit: int = CANDIDATES) -> list[int]:
-    """Numbers of the vectors nearest to `vector`, nearest first."""
-    if not index.ntotal:
-        return []
-    _, numbers = index.search(vector.reshape(1, -1), min(limit, index.ntotal))
-    return [int(number) for number in numbers[0]]
+    rows: Numbers = np.load(folder / "sentences.places.npy", allow_pickle=False)
+    first = np.searchsorted(rows[:, 0], np.arange(passages + 1)).tolist()
+    spans = [Span(start, end) for _, start, end in rows.tolist()]
+    return [(first[number], spans[first[number] : first[number + 1]]) for number in range(passages)]
 
 
 def stems(texts: Sequence[str]) -> list[list[str]]:
     """The stemmed words of each text, without stop words."""
-    tokens = bm25s.tokenize(list(texts), stopwords="en", stemmer=STEMMER, return_ids=False, show_progress=False)
-    return [list(row) for row in tokens]
+    stemmer = Stemmer.Stemmer("english")  # one a call: it is not safe to share between threads
+    return [stemmer.stemWords([word for word in WORD.findall(text.lower()) if not STOP_WORDS.fullmatch(word)]) for text in texts]
 
 
 def write_synced(path: Path, text: str) -> None:

@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from typing import Any
 
+import anyio
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.routing import Route
@@ -28,10 +29,12 @@ from bot.schema import Problem
 from bot.service.limits import MAX_BODY, MAX_DEPTH, Limits
 from bot.service.problems import handle_problems
 from bot.service.routes import router
+from bot.settings import cores
 
 __all__ = ["create_service", "opened", "routes"]
 
 log = logging.getLogger(__name__)
+SPARE = 1  # calls that are read or written while others compute
 PATHS = ("/v1/{rest:path}", "/healthz", "/metrics", "/docs", "/openapi.json", "/mcp")
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 ABOUT = f"""Verbatim passages about kratom and pain care, each with source, evidence tier and date, and fixed safety texts. Nothing is generated.
@@ -65,7 +68,8 @@ def create_service(opening: Future[Bot], metrics: Metrics | None = None) -> Fast
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """MCP is in service while the server is, from the moment that the bot is open."""
+    """MCP is in service while the server is, from the moment that the bot is open. As many calls at once as there are processors: the others wait."""
+    anyio.to_thread.current_default_thread_limiter().total_tokens = cores() + SPARE
     in_service = asyncio.Event()
     serving = asyncio.create_task(_serve_mcp(app, in_service))
     if app.state.opening.done():

@@ -1,0 +1,46 @@
+"""benchmarks/performance.py without its processes: what it reads, how it judges, what it writes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import performance, performance_report
+from bot.corpus import read_corpus
+
+
+@pytest.fixture
+def beir(tmp_path: Path) -> Path:
+    """A tiny set in BEIR layout whose texts look like Markdown."""
+    folder = tmp_path / "tiny"
+    (folder / "qrels").mkdir(parents=True)
+    rows = [("d0", "Title: one", "The liver is hurt."), ("d1", "", "- a list\n- of two"), ("d2", "# x", "## heading: in Ohio")]
+    (folder / "corpus.jsonl").write_text("".join(json.dumps({"_id": key, "title": title, "text": text}) + "\n" for key, title, text in rows), "utf-8")
+    (folder / "queries.jsonl").write_text("".join(json.dumps({"_id": f"q{n}", "text": f"question {n}"}) + "\n" for n in range(9)), "utf-8")
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq0\td0\t1\nq1\td2\t1\nq1\td0\t0\n", "utf-8")
+    return folder
+
+
+def test_a_set_in_beir_layout_becomes_texts_judgements_and_a_corpus_of_ours(beir: Path, tmp_path: Path) -> None:
+    given = performance.public_set(beir, tmp_path / "work")
+    assert (len(given.texts), given.groups, given.right) == (3, ["p0#0", "p1#0", "p2#0"], [{"p0#0"}, {"p2#0"}])
+    assert [document.id for document in read_corpus(tmp_path / "work" / "corpus")] == ["p0", "p1", "p2"]
+    asked = performance.phases(given, 2)
+    every = [asked["first"], *(text for name in performance.PHASES for text in asked[name])]
+    assert len(every) == len(set(every)) == 9
+
+
+def test_rankings_are_judged_by_group_and_each_group_once(beir: Path, tmp_path: Path) -> None:
+    given = performance.public_set(beir, tmp_path / "work")
+    found = performance.quality(given, [[0, 1], ["p0#0", "p0#0", "p2#0"]])
+    assert found["Hit@1"] == 0.5 and found["Hit@3"] == 1.0 and found["MRR@10"] == 0.75
+
+
+def test_the_report_gives_ratios_to_the_best_dense_peer_and_says_what_was_not_measured() -> None:
+    rows = {"ours": [{"p50": 2.0, "p99": 5.0}], "plain": [{"p50": 10.0}], "txtai": [{"p50": 8.0}], "bm25s": [{"p50": 0.1}]}
+    text = performance_report.report({"a set": rows}, {name: name for name in rows}, {"plain", "txtai"}, 1, None, public=False)
+    assert "| one question, p50 | 0.25 | at most 0.5 | holds |" in text
+    assert "| p99 over p50, ours alone | 2.5 | at most 3 | holds |" in text
+    assert "no --data was given" in text
