@@ -19,9 +19,10 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from bot import open_bot
 from bot.chat import Bot
+from bot.dialogue import resolve
 from bot.evaluation import Question, read_questions
 from bot.index import Features
-from bot.retrieval import Signals, confidence_inputs, fuse, order, searched
+from bot.retrieval import Signals, confidence_inputs, encoded, fuse, order
 from bot.settings import Settings
 
 NAMES = ("question_weight", "questions_weight", "sentence_weight", "lexical_weight")
@@ -35,8 +36,9 @@ def rows(bot: Bot, half: str) -> list[Row]:
     """Each question of a half with the features of its candidates and what the guardrails' classifier makes of it."""
     found = []
     for question in read_questions(half):
-        words = searched(question.text, bot.index, bot.settings)
-        found.append((question, bot.index.candidates(words, bot.index.vector(words)), bot.signals(question.text)))
+        asked = resolve(question.text, None)
+        words, vector = encoded(asked.text, asked.beside, bot.index, bot.settings)
+        found.append((question, bot.index.candidates(words, vector), bot.signals(question.text)))
     return found
 
 

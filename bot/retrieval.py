@@ -42,7 +42,7 @@ COUNTED = re.compile(
 OWN = 0.4  # weight of the query where wordings stand beside it, which share the rest; 0.4 to 1 and equal shares tried on the tuning conversations
 
 # Logistic regression on the calibration questions (benchmarks/weights.py prints it): intercept, then `confidence_inputs` in their order.
-CONFIDENCE = (-6.03, 1.314, -0.423, 2.06, 1.415, 3.274, 3.266, -2.087, 3.09, -2.912, -0.089, 0.301, -2.091)
+CONFIDENCE = (-5.968, 0.984, -0.477, 2.484, 1.373, 2.554, 3.224, -1.434, 3.024, -2.797, -0.137, 0.475, -2.036)
 
 
 Signals = tuple[float, float, float, float]  # how probable the guardrails' classifier holds abstain, decline, caution and unheld, 0 to 1
@@ -96,8 +96,7 @@ def retrieve(
     Behind the first, a passage is left out when its own confidence is below `least`. `signals`: what the guardrails' classifier makes of
     the message. `beside`: other wordings, whose vectors are searched with the query's own.
     """
-    words = searched(query, index, settings)
-    vector = _vector(words, [searched(text, index, settings) for text in beside], index)
+    words, vector = encoded(query, beside, index, settings)
     ranked = _ranked(index, words, vector, settings, filters)
     if not ranked:
         return Found((), 0.0, vector)
@@ -125,14 +124,15 @@ def retrieve(
     return Found(tuple(hits), sure(0), vector, _tied(hits, BARE_TIE if bare else TIE))
 
 
-def _vector(words: str, beside: Sequence[str], index: PassageIndex) -> Vectors:
-    """The unit vector of the words; with wordings beside them the weighted mean of all, of length one again."""
+def encoded(query: str, beside: Sequence[str], index: PassageIndex, settings: Settings) -> tuple[str, Vectors]:
+    """(the words that are looked up, their unit vector); with wordings beside the query the weighted mean of all vectors, of length one again."""
+    words = searched(query, index, settings)
     own = index.vector(words)
     if not beside:
-        return own
-    mean = OWN * own + (1 - OWN) / len(beside) * sum(index.vector(text) for text in beside)
-    unit: Vectors = (mean / np.linalg.norm(mean)).astype(np.float32)
-    return unit
+        return words, own
+    others = sum(index.vector(searched(text, index, settings)) for text in beside)
+    mean = OWN * own + (1 - OWN) / len(beside) * others
+    return words, (mean / np.linalg.norm(mean)).astype(np.float32)
 
 
 def _ranked(index: PassageIndex, words: str, vector: Vectors, settings: Settings, filters: Filters) -> list[Features]:

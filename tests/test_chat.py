@@ -32,6 +32,7 @@ def test_the_public_contract_of_a_reply(bot: Bot) -> None:
         "decision",
         "query",
         "carried",
+        "beside",
         "suggestions",
         "choices",
         "region",

@@ -16,7 +16,7 @@ def add(commands: Any) -> None:
     """The parsers of this group."""
     evaluate = commands.add_parser("evaluate", help="ask the golden questions; keeps the abstention certificate in index/")
     evaluate.add_argument("part", nargs="?", choices=("retrieval", "guardrails", "conversations"), default="retrieval", help="what is measured (retrieval)")
-    evaluate.add_argument("--half", choices=("tune", "test"), default="test", help="of the messages or conversations: which half (test)")
+    evaluate.add_argument("--half", choices=("tune", "test", "fresh"), default="test", help="which half; of the messages also fresh, the newest (test)")
     evaluate.add_argument("--report", type=Path, metavar="FILE", help="also write the report here (docs/evaluation.md)")
     evaluate.add_argument("--answers", type=Path, metavar="FILE", help="keep the first passage of each question, for a later --against")
     evaluate.add_argument("--against", type=Path, metavar="FILE", help="list the questions whose first passage changed since --answers wrote FILE")
@@ -39,7 +39,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _retrieval(bot: Any, options: argparse.Namespace) -> int:
     from bot.evaluation import certificate, changes, evaluate, figures, first_passages, read_questions, report_markdown, write_plots
 
-    halves = {half: evaluate(bot, read_questions(half)) for half in ("tune", "test")}
+    halves = {half: evaluate(bot, read_questions(half)) for half in ("tune", "test", "fresh")}
     claim = certificate(bot, halves["test"], today())
     bot.index.keep_certificate(claim)
     asked = [one for outcomes in halves.values() for one in outcomes]

@@ -64,7 +64,10 @@ class Outcome:
 
 
 def read_questions(half: str) -> list[Question]:
-    """The questions of a part: `tune`, `calibration` or `test`. Raises InputError naming the file when there is none (a wheel carries no golden set)."""
+    """The questions of a part: `tune`, `calibration`, `test` or `fresh` (the newest, after whose figures nothing was changed).
+
+    Raises InputError naming the file when there is none (a wheel carries no golden set).
+    """
     path = GOLDEN / f"questions_{half}.jsonl"
     if not path.is_file():
         raise InputError(f"{path} is missing; the golden set comes with a checkout of the repository")
@@ -81,11 +84,11 @@ def evaluate(bot: Bot, questions: Iterable[Question]) -> list[Outcome]:
 
 
 def _outcome(bot: Bot, question: Question) -> Outcome:
+    began = time.perf_counter()
+    reply = bot.reply(question.text)  # before the search, whose vector would be remembered
+    milliseconds = 1000 * (time.perf_counter() - began)
     found = bot.search(question.text, limit=max(DEPTHS))
     ranking = [question.answered_by(hit.passage) for hit in found]
-    began = time.perf_counter()
-    reply = bot.reply(question.text)
-    milliseconds = 1000 * (time.perf_counter() - began)
     answered = reply.action in ("answer", "caution") and bool(reply.hits)
     right = any(question.answered_by(hit.passage) for hit in reply.hits) if answered else not question.answerable
     place = ranking.index(True) + 1 if True in ranking else 0
