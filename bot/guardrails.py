@@ -136,11 +136,12 @@ class Guardrails:
             fired += [match for match in self._judge(query)[0] if match.action not in (*DANGER, "smalltalk") and match.rule not in known]
         if any(match.rule == ALL_CLEAR for match in fired):
             return self._combine(fired, lowered)
-        if not self.over.search(normalise(message)):
+        over = bool(self.over.search(normalise(message)))
+        if not over:
             fired += self._still_standing(message, history, reading, {match.rule for match in (*fired, *lowered)})
         if reading:
             fired, doubted = self._weighed(fired, reading)
-            fired += self._scored(reading, lowered)
+            fired += self._scored(reading, lowered, over=over)
             lowered += doubted
         return self._combine(fired, lowered)
 
@@ -205,10 +206,15 @@ class Guardrails:
         levels = [self.contexts[name].to for name in rule.contexts if self.contexts[name].holds(text)]
         return None if not levels else "possible" if "possible" in levels else "none"
 
-    def _scored(self, reading: Reading, lowered: Sequence[Match]) -> list[Match]:
-        """What the third net adds: danger (a check, or the full text when sure), and each other action that it is sure of, with its rule."""
+    def _scored(self, reading: Reading, lowered: Sequence[Match], *, over: bool) -> list[Match]:
+        """What the third net adds: danger (a check, or the full text when sure), and each other action that it is sure of, with its rule.
+
+        `over`: the message says that a danger has passed, which is asked about again rather than taken for danger.
+        """
         matches = self._danger(reading.net, reading.context)
-        if lowered and _danger_of(reading.context) < self.limits[reading.net].stands:
+        if over:
+            matches = [replace(match, urgency="possible") for match in matches]
+        elif lowered and _danger_of(reading.context) < self.limits[reading.net].stands:
             matches = [replace(match, urgency="possible") for match in matches]
         for name, sure in self.limits[reading.net].alone.items():
             share = reading.query.get(name, 0.0)

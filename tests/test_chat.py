@@ -197,7 +197,7 @@ def test_when_the_search_fails_the_fixed_texts_still_answer(bot: Bot) -> None:
     broken = Bot(BrokenIndex(bot.index), replace(bot.settings))
     assert broken.reply("he wont wake up").action == "emergency"
     keys = [notice.key for notice in broken.reply("is it dangerous to mix kratom with xanax").notices]
-    assert keys == ["notice.caution-mixing", "notice.unavailable"]
+    assert keys == ["notice.caution-mixing", "notice.unavailable", "line.always.US"]
 
 
 def test_two_conversations_do_not_mix(bot: Bot) -> None:

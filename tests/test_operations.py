@@ -113,7 +113,7 @@ def test_the_command_deletes_by_day_by_words_or_everything(tmp_path: Path, capsy
     assert path.read_text("utf-8") == "half a li\n"
     assert main(["forget", "--all"]) == 0 and path.read_text("utf-8") == ""
     assert main(["forget", "--before", "yesterday"]) == 1
-    with pytest.raises(InputError, match="no feedback file is set"):
+    with pytest.raises(InputError, match="no feedback or gaps file is set"):
         forget(("", ""), everything=True)
     with pytest.raises(InputError, match="--all, --before"):
         forget((str(path),), containing=" ")
