@@ -1,8 +1,8 @@
 """Our retrieval beside what a user would pick instead, on the same golden questions and the same passages, in one run.
 
-    python benchmarks/retrieval.py [--peers PYTHON]     PYTHON: of an environment with benchmarks/peers/requirements.txt
+    python benchmarks/retrieval.py [--peers PYTHON] [--half fresh]     PYTHON: of an environment with benchmarks/peers/requirements.txt
 
-Every row answers the answerable questions of the test half. The published model is all-MiniLM-L6-v2; "tuned" is ours (bot/training/encoder.py).
+Every row answers the answerable questions of the test half, or of the fresh one, whose labels were pooled from ours, LangChain and BM25 alike. The published model is all-MiniLM-L6-v2; "tuned" is ours (bot/training/encoder.py).
 """
 
 from __future__ import annotations
@@ -95,9 +95,10 @@ def ours(bot: Bot, **changes: float) -> Scorer:
 
 def main() -> None:
     """Print the table."""
-    questions = [question for question in read_questions("test") if question.answerable]
+    half = "fresh" if "fresh" in sys.argv else "test"
+    questions = [question for question in read_questions(half) if question.answerable]
     tuned = open_bot()
-    print(f"| on {len(questions)} questions of the test half | Hit@1 | Hit@3 | MRR@10 | nDCG@10 |\n|---|---|---|---|---|")
+    print(f"| on {len(questions)} questions of the {half} half | Hit@1 | Hit@3 | MRR@10 | nDCG@10 |\n|---|---|---|---|---|")
     print(line("BM25 over passages", tuned, questions, plain_bm25(tuned, questions)))
     published = open_bot(Settings(model="published", index=tuned.settings.index / "published"))
     rows = candidates(published, questions, expanded=False)

@@ -212,9 +212,7 @@ class Guardrails:
         `over`: the message says that a danger has passed, which is asked about again rather than taken for danger.
         """
         matches = self._danger(reading.net, reading.context)
-        if over:
-            matches = [replace(match, urgency="possible") for match in matches]
-        elif lowered and _danger_of(reading.context) < self.limits[reading.net].stands:
+        if over or (lowered and _danger_of(reading.context) < self.limits[reading.net].stands):
             matches = [replace(match, urgency="possible") for match in matches]
         for name, sure in self.limits[reading.net].alone.items():
             share = reading.query.get(name, 0.0)

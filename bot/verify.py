@@ -40,9 +40,10 @@ def verify(data: dict[str, Any], corpus: Path, texts: Path, converted: Path | No
     for number, piece in enumerate(receipt["pieces"], start=1):
         try:
             text = _passage(piece, corpus, converted) if piece["kind"] == "passage" else _fixed(piece, table)
+            expected = piece["text_sha256"]
         except (AttributeError, KeyError, TypeError, OSError, ValueError) as error:
             raise VerifyError(f"piece {number} cannot be found: {error!r}") from error
-        if hashlib.sha256(text.encode("utf-8")).hexdigest() != piece["text_sha256"]:
+        if hashlib.sha256(text.encode("utf-8")).hexdigest() != expected:
             raise VerifyError(f"piece {number} ({_name(piece)}) is not the text the receipt was made for")
         if shown is not None and (number > len(shown) or shown[number - 1] != text):
             raise VerifyError(f"piece {number} ({_name(piece)}): the reply shows something else")

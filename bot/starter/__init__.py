@@ -28,7 +28,7 @@ TOPICS = ("general", "articles")
 SHARED = ("classifier", "linear", "over", "context")  # tables of guardrails.toml that know no subject
 # Fixed texts that know no subject and are taken over with their translations; those in texts.toml take their own's place.
 KEPT = re.compile(
-    r"(?:emergency|crisis|check)(?:-\w\w)?|emergency-self|crisis-other|language-\w\w|too-long|unavailable|all-clear|thanks|abuse|moved|starting|about-(?!not|authors|licences)\w.*"
+    r"(?:emergency|crisis|check)(?:-\w\w)?|emergency-self|crisis-other|language-\w\w|too-long|busy|unavailable|all-clear|thanks|abuse|moved|starting|about-(?!not|authors|licences)\w.*"
 )
 LINES = ("emergency", "crisis", "always")
 ANTIDOTE = "Narcan"  # the step of the emergency texts that is about opioids: it belongs to our subject
