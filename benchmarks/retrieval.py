@@ -2,7 +2,8 @@
 
     python benchmarks/retrieval.py [--peers PYTHON] [--half fresh]     PYTHON: of an environment with benchmarks/peers/requirements.txt
 
-Every row answers the answerable questions of the test half, or of the fresh one, whose labels were pooled from ours, LangChain and BM25 alike. The published model is all-MiniLM-L6-v2; "tuned" is ours (bot/training/encoder.py).
+Every row answers the answerable questions of the test half, or of the fresh one, whose labels were pooled from ours, LangChain and
+BM25 alike. The published model is all-MiniLM-L6-v2; "tuned" is ours (bot/training/encoder.py).
 """
 
 from __future__ import annotations
