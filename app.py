@@ -72,6 +72,13 @@ KNOWN = re.compile(
     r"|/(read/[\w.-]+|library|quality|about|feedback|v1/.*|healthz|metrics|docs|openapi\.json|mcp)"
 )
 
+
+async def _refused(*_: object, **__: object) -> str:
+    """Stands where Gradio would fetch a file that a message names, from any address: no component here takes one."""
+    raise InputError("a message is words; files and addresses of files are not taken")
+
+
+setattr(gr.blocks.Block, "async_move_resource_to_block_cache", _refused)  # noqa: B010  # a method is not assigned
 settings = Settings().with_environment()
 configure(settings.log, words=settings.log_messages)
 texts = load_texts()

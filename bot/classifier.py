@@ -73,9 +73,9 @@ class Classifier:
 
 
 def rows_fingerprint(examples: Sequence[Example]) -> str:
-    """sha256 over what the classifier learns from: weights made from other rows are stale."""
-    lines = "".join(f"{example.text}\0{example.action}\0{example.rule}\0{example.pair}\n" for example in examples)
-    return hashlib.sha256(lines.encode()).hexdigest()
+    """sha256 over what the classifier learns from, in any order: weights made from other rows are stale."""
+    lines = sorted(f"{example.text}\0{example.action}\0{example.rule}\0{example.pair}\n" for example in examples)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _windows(ids: list[int]) -> list[list[int]]:

@@ -18,11 +18,12 @@ from typing import Literal
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from bot.classifier import Classifier
+from bot.classifier import WEIGHTS, Classifier
 from bot.corpus import read_claims, read_corpus
 from bot.encoder import EMBEDDED, PUBLISHED, check_embedded_weights, embedded_folder
 from bot.errors import BotError, Problem
 from bot.index import PassageIndex, open_index
+from bot.linear import LINEAR, LinearClassifier
 from bot.records import Document
 from bot.replies import load_texts
 from bot.settings import Settings
@@ -121,9 +122,14 @@ def _model(settings: Settings, _today: date) -> Iterator[tuple[Level, str]]:
         yield "ok", f"{settings.model}, the operator's own choice"
 
 
-def _classifier(_settings: Settings, _today: date) -> Iterator[tuple[Level, str]]:
-    Classifier()
-    yield "ok", "the guardrails' weights are those of their card"
+def _classifier(settings: Settings, _today: date) -> Iterator[tuple[Level, str]]:
+    if settings.classifier == "none":
+        yield "ok", "no classifier is set: patterns decide alone"
+        return
+    if settings.classifier == "tuned":
+        Classifier(settings.weights / WEIGHTS.name)
+    LinearClassifier(settings.weights / LINEAR.name)
+    yield "ok", f"the guardrails' weights in {settings.weights} are whole ({settings.classifier})"
 
 
 def _corpus(settings: Settings, today: date) -> Iterator[tuple[Level, str]]:

@@ -266,9 +266,11 @@ def put_in_tuned_layers(loaded: SentenceTransformer) -> None:
 
 def load_model(source: Path | str, model: str) -> SentenceTransformer:
     """The sentence-transformers model of a folder or of the Hub, on the CPU. Raises EncoderError."""
-    import torch
-    from sentence_transformers import SentenceTransformer
-
+    try:
+        import torch
+        from sentence_transformers import SentenceTransformer
+    except ImportError as error:
+        raise EncoderError(f"{error.name} is not installed, and an index is built with it; run: pip install -r requirements.txt") from error
     torch.set_num_threads(1)
     try:
         return SentenceTransformer(str(source), device="cpu", local_files_only=isinstance(source, Path))

@@ -31,7 +31,7 @@ MAX_FILE = 10_000_000  # bytes, about 80,000 questions: a stranger's script can 
 
 # What is taken out, and what stands in its place, in this order.
 PERSONAL = (
-    (re.compile(r"\b[\w.+-]+\s?(?:@|\(at\)|\[at\])\s?[\w-]+(?:\.[\w-]+)+", re.IGNORECASE), "[e-mail]"),
+    (re.compile(r"\b[\w.+-]{1,64}\s?(?:@|\(at\)|\[at\])\s?[\w-]+(?:\.[\w-]+)+", re.IGNORECASE), "[e-mail]"),
     (re.compile(r"\b(?:https?://|www\.)\S+", re.IGNORECASE), "[link]"),
     (re.compile(r"(?<!\w)@\w{2,}"), "[name]"),
     (re.compile(r"\b\d{1,4}[./-]\d{1,2}[./-]\d{2,4}\b"), "[date]"),
@@ -72,7 +72,7 @@ class Gaps:
 
     def keep(self, question: str) -> None:
         """Add one line, without personal data: the day and the question. A file that is full or cannot be written takes no more, and nobody's answer fails."""
-        row = {"day": datetime.now(UTC).date().isoformat(), "question": without_personal(question)[:MAX_QUESTION]}
+        row = {"day": datetime.now(UTC).date().isoformat(), "question": without_personal(question[: 4 * MAX_QUESTION])[:MAX_QUESTION]}
         line = json.dumps(row, ensure_ascii=False) + "\n"
         try:
             self._expire()
@@ -95,7 +95,9 @@ class Gaps:
         if not self._path.is_file():
             return []
         rows = []
-        for number, line in enumerate(self._path.read_text("utf-8").splitlines(), start=1):
+        for number, line in enumerate(self._path.read_text("utf-8").split("\n"), start=1):
+            if not line:
+                continue
             try:
                 row = json.loads(line)
                 rows.append((str(row["day"]), str(row["question"])))

@@ -15,7 +15,7 @@ import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -45,7 +45,8 @@ NETS = ("classifier", "linear")  # tables of guardrails.toml with the limits of 
 KINDS = ("crisis-other", "emergency-child", "emergency-pet", "emergency-self", "emergency-withdrawal")
 NAMED = 0.4  # probability from which a rule's own text is shown and not the general one; a wrong one would still refuse or warn
 # Rules that the classifier does not weigh: what our own buttons say, and words of other languages, which it knows from rough glosses only.
-TRUSTED = ("said-in-danger", "danger-languages", "wish-to-die-languages")
+TRUSTED = ("said-in-danger", "danger-languages", "wish-to-die-languages", "wish-not-to-wake")
+FEW, SURER = 4, 0.45  # words, and how sure the classifier alone must be to show the full text for so few: "is he addicted?" is 0.39
 ALL_CLEAR = "all-clear"  # the button that says so
 WORD = re.compile(r"[a-z]+")
 
@@ -141,7 +142,7 @@ class Guardrails:
             fired += self._still_standing(message, history, reading, {match.rule for match in (*fired, *lowered)})
         if reading:
             fired, doubted = self._weighed(fired, reading)
-            fired += self._scored(reading, lowered, over=over)
+            fired += self._scored(reading, lowered, unsure=over or self._unsure(message, history, reading))
             lowered += doubted
         return self._combine(fired, lowered)
 
@@ -161,7 +162,7 @@ class Guardrails:
             danger = _danger_of(scores) if scores is not None else 1.0
             if limits is None or danger >= limits.doubt:
                 found += [replace(match, net="history") for match in self._judge(earlier)[0] if match.action in DANGER]
-            if reading and scores is not None and limits and danger >= limits.stands:
+            if reading and scores is not None and limits and danger >= limits.stands and not self._told_off(earlier):
                 found += [replace(match, net="history", urgency="now") for match in self._danger(reading.net, scores)]
         if history and not found:
             joined = self._judge(f"{history[-1]} . {message}")[0]
@@ -206,13 +207,13 @@ class Guardrails:
         levels = [self.contexts[name].to for name in rule.contexts if self.contexts[name].holds(text)]
         return None if not levels else "possible" if "possible" in levels else "none"
 
-    def _scored(self, reading: Reading, lowered: Sequence[Match], *, over: bool) -> list[Match]:
+    def _scored(self, reading: Reading, lowered: Sequence[Match], *, unsure: bool) -> list[Match]:
         """What the third net adds: danger (a check, or the full text when sure), and each other action that it is sure of, with its rule.
 
-        `over`: the message says that a danger has passed, which is asked about again rather than taken for danger.
+        `unsure`: the message says that a danger has passed, denies it, or is very short: it is asked about rather than taken for danger.
         """
         matches = self._danger(reading.net, reading.context)
-        if over or (lowered and _danger_of(reading.context) < self.limits[reading.net].stands):
+        if unsure or (lowered and _danger_of(reading.context) < self.limits[reading.net].stands):
             matches = [replace(match, urgency="possible") for match in matches]
         for name, sure in self.limits[reading.net].alone.items():
             share = reading.query.get(name, 0.0)
@@ -221,6 +222,17 @@ class Guardrails:
                 rule = max(named, key=lambda key: reading.query[key], default=f"{reading.net}-{name}")
                 matches.append(Match(rule, cast("Action", name), "none", reading.net, score=round(share, 3)))
         return matches
+
+    def _unsure(self, message: str, history: Sequence[str], reading: Reading) -> bool:
+        """Whether what only the classifier sees is asked about: denied, of few words, or denied just before and not told anew."""
+        limits, anew = self.limits[reading.net], _danger_of(reading.alone)
+        before = bool(history) and self._told_off(history[-1]) and anew < limits.now
+        return self._told_off(message) or before or (len(message.split()) <= FEW and _danger_of(reading.context) < SURER)
+
+    def _told_off(self, message: str) -> bool:
+        """Whether a message itself speaks against a danger that only the classifier sees."""
+        text = normalise(message)
+        return self.contexts["denied"].holds(text) or self.contexts["reassured"].holds(text)
 
     def _danger(self, net: str, scores: Mapping[str, float]) -> list[Match]:
         danger = _danger_of(scores)
@@ -257,9 +269,9 @@ class Guardrails:
             found = [by_id[match.rule].reply for match in told if match.rule in by_id]
             kinds = [kind for kind in KINDS if any(match.rule.partition("-")[2] == kind for match in told)]
             texts = [*kinds, *found] if name == "crisis" else [*found, *kinds]
+            if not texts and name == action and name in GENERAL_REPLY:
+                texts = [GENERAL_REPLY[name]]
             keys.update(dict.fromkeys(list(dict.fromkeys(texts))[: MAX_REPLIES.get(name, 2)]))
-        if not keys and action in GENERAL_REPLY:
-            keys = {GENERAL_REPLY[action]: None}
         return tuple(keys)
 
     def _mend(self, text: str) -> str:
@@ -280,7 +292,10 @@ def _guardrails(path: Path) -> Guardrails:
     words: dict[str, str] = {}
     for name, pattern in raw["words"].items():
         words[name] = _filled(pattern, words)
-    contexts = {name: Context(entry["to"], re.compile(entry["pattern"]), re.compile(entry["unless"])) for name, entry in raw["context"].items()}
+    contexts = {
+        name: Context(entry["to"], re.compile(_filled(entry["pattern"], words)), re.compile(_filled(entry["unless"], words)))
+        for name, entry in raw["context"].items()
+    }
     rules = tuple(_rule(entry, words, contexts) for entry in raw["rule"])
     limits = {net: Limits(**raw[net]) for net in NETS}
     over = re.compile(raw["over"]["pattern"])
@@ -299,7 +314,7 @@ def training_examples(path: Path = RULES) -> list[Example]:
     return rows + [Example(text, rule.action, rule.id if rule.action in named else "") for rule in load_guardrails(path).rules for text in rule.examples]
 
 
-@cache
+@lru_cache(4096)  # bounded: the words are visitors'
 def _mended(word: str, lexicon: tuple[str, ...]) -> str:
     if len(word) < 5 or word in lexicon:
         return word

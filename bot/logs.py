@@ -18,6 +18,8 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
+from bot.errors import BotError, InputError
+
 REQUEST: ContextVar[str] = ContextVar("request", default="-")  # id of the request being answered
 FIELDS = ("method", "route", "status", "milliseconds", "refused")  # what a request's line holds beside its id
 LIBRARIES = ("uvicorn", "uvicorn.error", "uvicorn.access", "gradio", "mcp", "asyncio")  # they bring handlers of their own
@@ -100,5 +102,8 @@ def _printed(*_args: object, **_options: object) -> None:
 
 def _crashed(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
     if issubclass(kind, KeyboardInterrupt | SystemExit):
+        return
+    if isinstance(error, BotError) and not isinstance(error, InputError):
+        log.critical("%s", error)  # ours says what to mend, and no message of anybody's
         return
     log.critical("an error was not caught", exc_info=(kind, error or kind(), trace))

@@ -1,4 +1,7 @@
-"""Results kept in memory by the sha256 of the text they were made from: follow-ups and popular questions ask for the same again, and no text is kept."""
+"""Results kept in memory by the sha256 of the text they were made from: follow-ups and popular questions ask for the same again.
+
+What is asked for is kept as its hash; a remembered reply or query holds the words that were searched, in memory alone.
+"""
 
 from __future__ import annotations
 

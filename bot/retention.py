@@ -47,7 +47,10 @@ def expire(path: Path, days: int) -> int:
     if days <= 0 or not path.is_file():
         return 0
     oldest = (datetime.now(UTC).date() - timedelta(days=days)).isoformat()
-    return _without(path, lambda row: str(row.get("day", oldest)) < oldest, damaged=False)[0]
+    try:
+        return _without(path, lambda row: str(row.get("day", oldest)) < oldest, damaged=False)[0]
+    except OSError:  # a folder that cannot be written takes no more lines either
+        return 0
 
 
 def _day(text: str) -> date:
@@ -62,7 +65,7 @@ def _without(path: Path, goes: Callable[[dict[str, Any]], bool], *, damaged: boo
     if not path.is_file():
         return 0, 0
     with locked(path):
-        lines = path.read_text("utf-8", errors="replace").splitlines()
+        lines = [line for line in path.read_text("utf-8", errors="replace").split("\n") if line]  # not every break that Unicode knows
         left = [line for line in lines if line.strip() and not (damaged if (row := _row(line)) is None else goes(row))]
         if len(left) < len(lines):
             descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)

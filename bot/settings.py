@@ -113,7 +113,7 @@ class Settings:
             if raw is not None:
                 changes[setting.name] = _read(PREFIX + setting.name.upper(), raw, getattr(base, setting.name))
         if changes.get("log", base.log) not in ("text", "json"):
-            raise SettingsError(f"{PREFIX}LOG={changes['log']!r} is neither text nor json; unset it or give one")
+            raise SettingsError(f"{PREFIX}LOG={changes.get('log', base.log)!r} is neither text nor json; unset it or give one")
         return replace(base, **changes)
 
     def with_folder(self, folder: Path) -> Settings:

@@ -18,6 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PORT = "7871"
+ELSEWHERE = {"path": "http://visitor-chose-this.example/x.png", "meta": {"_type": "gradio.FileData"}}  # Gradio would fetch it
 HERE = f"http://127.0.0.1:{PORT}"
 # Runs in the server before anything else: notes every name looked up and every address connected to, and where.
 RECORDER = """
@@ -83,6 +84,7 @@ def talk(canary: str) -> dict[str, Any]:
         "search": ask("/v1/search", {"query": question}),
         "mcp": ask("/mcp", {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "ask_kratom_faq", "arguments": {"message": question}}}),
         "gradio": {"text": through_gradio("reply", [question, [canary], "US"])},
+        "gradio file": {"text": through_gradio("reply", [question, [{"role": "user", "content": ELSEWHERE}], "US"])},
         "gradio wrong": {"text": through_gradio("search", [question, canary])},
         "gradio wrong region": {"text": through_gradio("reply", [question, [], canary])},
         "gradio wrong history": {"text": through_gradio("reply", [question, [[canary]], "US"])},

@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(path for path in (ROOT / "bot").rglob("*.py") if path.name != "__init__.py")
 LEVELS: list[set[str]] = [
-    {"records", "errors", "citations", "readability", "logs", "headers"},
-    {"settings", "messages", "retention", "remembered"},
+    {"records", "errors", "citations", "readability", "headers"},
+    {"settings", "messages", "retention", "remembered", "logs"},
     {
         "corpus",
         "chunking",

@@ -252,3 +252,31 @@ def test_on_the_blind_half_danger_is_caught_and_ordinary_messages_are_left_alone
 )
 def test_who_cannot_breathe_is_heard_in_other_languages(bot: Bot, message: str) -> None:
     assert bot.reply(message).urgency == "now"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "how much kratom would it take to just go to sleep and not wake up",
+        "I wish I could take enough xanax and kratom to not wake up",
+        "how many pills so I won't wake up",
+        "I want to fall asleep on kratom and never wake up",
+        "how much xanax and kratom so i dont wake up tomorrow",
+    ],
+)
+def test_a_wish_not_to_wake_gets_the_crisis_lines_and_no_steps_for_the_unconscious(bot: Bot, message: str) -> None:
+    decision = bot.decide(message)
+    assert decision.action == "crisis" and decision.urgency == "now"
+    assert "crisis" in decision.replies and "emergency" not in decision.replies
+
+
+def test_somebody_who_cannot_be_woken_is_an_emergency_and_broken_sleep_is_not_a_wish(bot: Bot) -> None:
+    assert bot.decide("he took kratom and fell asleep and wont wake up").replies[0] == "emergency"
+    assert bot.decide("what helps so that i dont wake up at night from back pain").urgency != "now"
+
+
+def test_what_is_denied_is_asked_about_and_does_not_stand_in_the_next_message(bot: Bot) -> None:
+    told = "My toddler found my bag of kratom. I took it before he opened it, he is fine. Where should I keep it?"
+    assert bot.decide(told).urgency != "now" and bot.decide("thanks so much", [told]).urgency != "now"
+    assert bot.decide("is he addicted?").urgency != "now"
+    assert bot.decide("my toddler swallowed kratom, he is fine").urgency == "now"

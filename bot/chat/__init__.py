@@ -11,7 +11,6 @@ import logging
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ log = logging.getLogger(__name__)
 
 REPLIES = 512  # kept in memory by the hash of message, history and region, a few kB each: the questions that everybody asks
 TURNS = 6  # earlier messages from which the subject of a follow-up is taken
-RESOLVED = 512  # conversations whose queries are kept in memory: each turn asks again for those before it. The answer is the same without
+RESOLVED = 512  # queries kept in memory by the hash of message and earlier ones: each turn asks again for those before it. The answer is the same without
 CHAT = 4  # words: shorter smalltalk asks nothing
 MAY_LEAN = 0.02  # probability below which a message is never read as a follow-up
 
@@ -54,10 +53,10 @@ class Bot:
         self._guardrails = load_guardrails(settings.guardrails)
         self._gaps = Gaps(Path(settings.gaps), settings.feedback_days) if settings.gaps else None
         self._net = ThirdNet(settings.classifier, settings.weights)
-        self._resolved = lru_cache(RESOLVED)(self._resolve)
         self._passages = Passages(index, settings, self.claims, self._guardrails)
         self._failures = 0  # searches that failed so far
         self._replies = Remembered(self._made, REPLIES, lambda made: made[1])
+        self._queries = Remembered(self._resolved, RESOLVED, lambda made: made[1])
 
     @property
     def documents(self) -> dict[str, Document]:
@@ -145,9 +144,15 @@ class Bot:
 
     def query_for(self, message: str, history: Sequence[str] = ()) -> Query:
         """What is searched for the message after the earlier user messages, and what of it they bring. The same for the same input."""
-        return self._resolved(message, tuple(text for text in history[-TURNS:] if text.strip()))
+        return self._queries(json.dumps([message, [text for text in history[-TURNS:] if text.strip()]]))[0]
 
-    def _resolve(self, message: str, recent: tuple[str, ...]) -> Query:
+    def _resolved(self, asked: str) -> tuple[Query, bool]:
+        """(the query of a message after the earlier ones, whether nothing failed on the way)."""
+        before = self._failures + self._net.failures
+        query = self._resolve(*json.loads(asked))
+        return query, before == self._failures + self._net.failures
+
+    def _resolve(self, message: str, recent: list[str]) -> Query:
         choices = self._remembered(recent[-1], recent[:-1], self.settings.region).choices if recent and may_pick(message) else ()
         leaning = self._net.leaning(message) if recent else None
         if not recent:
@@ -191,6 +196,7 @@ class Bot:
         try:
             found = self._found(query)
         except Exception:  # a broken index must never hide a fixed text
+            self._failures += 1
             log.exception("the search failed")
             return ()
         shown = found.hits if found.confidence >= self.settings.answer_threshold else ()

@@ -30,12 +30,13 @@ def add(commands: Any) -> None:
 
 
 def _ask(options: argparse.Namespace) -> int:
+    from bot.commands.keeping import without_gaps
     from bot.commands.talking import Talk
     from bot.commands.terminal import show
     from bot.pipeline import open_bot
     from bot.render import as_pieces
 
-    bot = open_bot(progress=progress_bar())
+    bot = open_bot(without_gaps(), progress=progress_bar())
     if options.message is None:
         return Talk(bot, options.history, options.region, as_json=options.json).hold(sys.stdin)
     reply = bot.reply(options.message, options.history, region=options.region)

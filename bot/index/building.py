@@ -68,6 +68,7 @@ def _build(folder: Path, documents: tuple[Document, ...], model: str, progress: 
         manifest = _write_build(work, documents, encoder, progress, _known(folder, model_identity(model)[2]))
         manifest["encoder"]["folder"] = encoder_folder.name
         write_synced(work / "manifest.json", json.dumps(manifest, indent=1))
+        work.chmod(0o755)  # readable for whoever serves, who may be another user than who builds
         target = folder / f"build-{manifest['id'][:16]}-{work.name.removeprefix('.building-')}"  # no clock in it: clocks go back
         os.rename(work, target)
     except BaseException:
@@ -120,6 +121,7 @@ def _exported(folder: Path, model: str, progress: Progress) -> Path:
     work = Path(tempfile.mkdtemp(prefix=".exporting-", dir=folder))
     try:
         export_encoder(model, work)
+        work.chmod(0o755)
         if target.exists():
             shutil.rmtree(target)
         os.rename(work, target)

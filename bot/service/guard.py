@@ -77,7 +77,11 @@ class Guard:
     async def _answered(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         path, work = scope["path"], scope["method"] == "POST" and WORK.fullmatch(scope["path"])
         searched = path == "/library" and scope["query_string"]
-        wait = self._rate.wait((scope["client"] or ("", 0))[0], time.monotonic()) if work or searched else 0.0
+        wait = (
+            self._rate.wait((scope["client"] or ("", 0))[0], time.monotonic(), forwarded=any(name == b"x-forwarded-for" for name, _ in scope["headers"]))
+            if work or searched
+            else 0.0
+        )
         if self._known and not self._known.fullmatch(path):
             await self._refuse(answer, "unknown", problem(HTTPStatus.NOT_FOUND, "there is nothing under this address"))
         elif wait:

@@ -19,9 +19,12 @@ class Rate:
         self._key = secrets.token_bytes(16)  # the hashes mean nothing to another process
         self._buckets: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
 
-    def wait(self, address: str, now: float) -> float:
-        """Seconds until this client may ask; 0 when it may now, and then the request is counted. `now`: seconds on a clock that never goes back."""
-        name = _network(address)
+    def wait(self, address: str, now: float, *, forwarded: bool = False) -> float:
+        """Seconds until this client may ask; 0 when it may now, and then the request is counted.
+
+        `now`: seconds on a clock that never goes back. `forwarded`: the address is what a request says of itself, so this machine's own is not believed.
+        """
+        name = _network(address) or ("a proxy" if forwarded else None)
         if not self._per_second or name is None:
             return 0.0
         key = hashlib.blake2b(name.encode(), key=self._key, digest_size=12).digest()

@@ -67,10 +67,15 @@ def start(folder: Path, subject: str, today: date) -> list[Path]:
 def bring(folder: Path, files: Sequence[Path], today: date) -> list[Path]:
     """Copy an operator's files into the corpus, each with what the format asks for; where they stand now. Raises InputError before anything is copied."""
     corpus = folder / "corpus"
+    names = [path.name.casefold() for path in files]
     for path in files:
+        if names.count(path.name.casefold()) > 1:
+            raise InputError(f"two files are called {path.name}; rename one of them")
         if not path.is_file():
             raise InputError(f"{path} is no file; name files of these formats: .md {' '.join(sorted(SUFFIXES))}")
-        if path.suffix.lower() not in {".md", *SUFFIXES}:
+        if path.suffix != path.suffix.lower():
+            raise InputError(f"{path.name}: rename it, its ending in small letters")
+        if path.suffix not in {".md", *SUFFIXES}:
             raise InputError(f"{path.name}: {path.suffix or 'a file without an ending'} is not one of .md {' '.join(sorted(SUFFIXES))}; save it as one of them")
         if (corpus / path.name).exists():
             raise InputError(f"{corpus / path.name} is there already; edit it there, or delete it first")
