@@ -96,7 +96,7 @@ def public_set(folder: Path, work: Path) -> Given:
     corpus = work / "corpus"
     corpus.mkdir(parents=True, exist_ok=True)
     source = {"id": "set", "type": "dataset", "title": folder.name, "publisher": folder.name, "custom": {"tier": "official", "as_of": "2020"}}
-    (corpus / "references.json").write_text(json.dumps([{**source, "custom": {**source["custom"], "tier": _tier()}}]), "utf-8")  # type: ignore[dict-item]
+    (corpus / "references.json").write_text(json.dumps([{**source, "custom": {**source["custom"], "tier": _tier()}}]), "utf-8")  # type: ignore[dict-item]  # an entry of CSL JSON is a plain object
     for place, row in enumerate(rows):
         (corpus / f"p{place}.md").write_text(_document(place, row), "utf-8")
     judged = list(right)
