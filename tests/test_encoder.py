@@ -7,19 +7,36 @@ import numpy as np
 import pytest
 
 from bot.chat import Bot
-from bot.encoder import EMBEDDED, OnnxEncoder, check_embedded_weights, embedded_folder, load_model, model_identity, put_in_tuned_layers
+from bot.encoder import (
+    EMBEDDED,
+    PUBLISHED,
+    OnnxEncoder,
+    check_embedded_weights,
+    embedded_folder,
+    export_encoder,
+    load_model,
+    model_identity,
+    put_in_tuned_layers,
+)
 from bot.errors import EncoderError
 
 TEXTS = ["is kratom safe with xanax?", "liver", "what " * 400, "héllo wörld 漢字 🌿", *(f"question {n} about " + "kratom " * n for n in range(40))]
 
 
-def test_the_exported_model_gives_the_vectors_of_sentence_transformers(bot: Bot) -> None:
-    model = load_model(embedded_folder(), EMBEDDED)
-    put_in_tuned_layers(model)
-    expected = model.encode(TEXTS, normalize_embeddings=True)
-    found = bot.index.encoder.encode(TEXTS)
+def test_a_model_exported_as_it_is_gives_the_vectors_of_sentence_transformers(tmp_path: Path) -> None:
+    export_encoder(PUBLISHED, tmp_path)
+    expected = load_model(embedded_folder(), PUBLISHED).encode(TEXTS, normalize_embeddings=True)
+    found = OnnxEncoder(tmp_path).encode(TEXTS)
     assert found.shape == (len(TEXTS), 384)
     assert (found * expected).sum(axis=1).min() > 0.99999
+
+
+def test_the_tuned_model_in_8_bits_stays_near_the_exact_one(bot: Bot) -> None:
+    model = load_model(embedded_folder(), EMBEDDED)
+    put_in_tuned_layers(model)
+    cosines = (bot.index.encoder.encode(TEXTS) * model.encode(TEXTS, normalize_embeddings=True)).sum(axis=1)
+    assert bot.index.encoder.card["bits"] == 8
+    assert np.median(cosines) > 0.98 and cosines.min() > 0.95
 
 
 def test_vectors_are_unit_float32_and_do_not_depend_on_the_batch(bot: Bot) -> None:
