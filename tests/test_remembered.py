@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
 
 from bot.chat import Bot
@@ -32,6 +36,31 @@ def test_a_failure_and_what_is_not_to_be_kept_are_made_again() -> None:
     kept = Remembered(lambda _: object(), 2, lambda _: False)
     assert kept("b") is not kept("b")
     assert calls == ["a", "a"]
+
+
+def test_what_several_ask_for_at_once_is_made_once_and_a_failure_is_made_by_each() -> None:
+    calls: list[str] = []
+    asked = Barrier(4)
+
+    def slowly(text: str) -> int:
+        calls.append(text)
+        time.sleep(0.05)
+        if text == "fails":
+            raise ValueError
+        return len(text)
+
+    remembered = Remembered(slowly, 2)
+
+    def ask(text: str) -> int:
+        asked.wait()
+        return remembered(text)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(ask, ["same"] * 4)) == [4] * 4
+        assert calls == ["same"]
+        failed = [one.exception() for one in [pool.submit(ask, "fails") for _ in range(4)]]
+    assert all(isinstance(error, ValueError) for error in failed)
+    assert calls.count("fails") == 4
 
 
 def test_no_text_is_kept_beside_the_result() -> None:

@@ -91,6 +91,7 @@ class Bot:
             return self._fixed(("empty",), self._guardrails.decide(""), Query(""), region)
         text = self._as_button(text, earlier)
         asked = self.query_for(text, earlier)
+        self._passages.begin(asked)
         query, standing = asked.text, self._guardrails.since_over(earlier, text)
         reading = self._net.read(text, standing, query)
         decision = self._on_subject(self._guardrails.decide(text, standing, query, reading), asked, earlier)

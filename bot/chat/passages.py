@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from threading import Semaphore
 
 from bot.balance import balanced, two_sides
 from bot.dialogue import Query, parts
 from bot.guardrails import Guardrails
 from bot.index import PassageIndex
 from bot.records import Claim, Decision, Hit
-from bot.retrieval import Found, Signals, retrieve
+from bot.retrieval import Found, Signals, encoded, retrieve
 from bot.settings import Settings
 from bot.synonyms import unmatched
 
@@ -48,6 +50,19 @@ class Passages:
     def __init__(self, index: PassageIndex, settings: Settings, claims: Sequence[Claim], guardrails: Guardrails) -> None:
         self._index, self._settings, self._claims, self._guardrails = index, settings, claims, guardrails
         self._offered = lru_cache(None)(self._may_be_offered)  # as many as the corpus has sections
+        self._ahead, self._idle = ThreadPoolExecutor(1), Semaphore()
+
+    def begin(self, query: Query) -> None:
+        """Encode and compare the query on another thread while the guardrails read the message; what comes of it is remembered by the index.
+
+        Skipped while another message's is on its way: then this processor is as good as the other.
+        """
+        if self._idle.acquire(blocking=False):
+            self._ahead.submit(self._encode, query).add_done_callback(lambda _: self._idle.release())
+
+    def _encode(self, query: Query) -> None:
+        _, vector = encoded(query.text, query.beside, self._index, self._settings)
+        self._index.near_questions(vector, 1)
 
     def _search(self, query: Query, decision: Decision, signals: Signals) -> Found:
         limit = self._settings.hits * POOL

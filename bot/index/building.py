@@ -21,7 +21,7 @@ from bot.chunking import VERSION as CHUNKER
 from bot.chunking import context_header, encoded_text
 from bot.citations import plain
 from bot.corpus import corpus_fingerprint
-from bot.encoder import EXPORT, Encoder, Vectors, export_encoder, is_whole, model_identity, open_encoder
+from bot.encoder import Encoder, Vectors, export_encoder, export_name, is_whole, model_identity, open_encoder
 from bot.errors import IndexFolderError, IndexWriteError
 from bot.index.shared import (
     FORMAT,
@@ -65,7 +65,7 @@ def _build(folder: Path, documents: tuple[Document, ...], model: str, progress: 
     encoder = open_encoder(encoder_folder, model)
     work = Path(tempfile.mkdtemp(prefix=".building-", dir=folder))
     try:
-        manifest = _write_build(work, documents, encoder, progress, _known(folder, model_identity(model)[2]))
+        manifest = _write_build(work, documents, encoder, progress, _known(folder, encoder_folder.name))
         manifest["encoder"]["folder"] = encoder_folder.name
         write_synced(work / "manifest.json", json.dumps(manifest, indent=1))
         work.chmod(0o755)  # readable for whoever serves, who may be another user than who builds
@@ -87,12 +87,12 @@ def _write_converted(folder: Path, documents: Iterable[Document]) -> None:
             (folder / f"{document.sha256}.txt").write_text(document.text, "utf-8", newline="")
 
 
-def _known(folder: Path, identity: str) -> dict[bytes, Vectors]:
+def _known(folder: Path, export: str) -> dict[bytes, Vectors]:
     """Vectors of the build in service by the hash of their text, where the same encoder made them: unchanged text is not encoded again."""
     try:
         build = current_build(folder)
         manifest = read_json(build / "manifest.json")
-        if manifest["encoder"]["identity"] != identity:
+        if manifest["encoder"]["folder"] != export:
             return {}
         check_files(build, manifest)
         import faiss
@@ -114,7 +114,7 @@ def _keys(build: Path, name: str) -> list[bytes]:
 
 def _exported(folder: Path, model: str, progress: Progress) -> Path:
     name, _, identity = model_identity(model)
-    target = folder / f"encoder-{hashlib.sha256(f'{identity} {EXPORT}'.encode()).hexdigest()[:16]}"
+    target = folder / export_name(identity)
     if is_whole(target):
         return target
     progress(f"exporting {name}", 0, 1)

@@ -15,7 +15,7 @@ import numpy as np
 
 from bot.chunking import VERSION as CHUNKER
 from bot.corpus import corpus_fingerprint
-from bot.encoder import Encoder, Vectors, is_whole, model_identity, open_encoder
+from bot.encoder import Encoder, Vectors, export_name, is_whole, model_identity, open_encoder
 from bot.errors import IndexStaleError
 from bot.index.matrix import Lexical, Scores, cosines, first, lent
 from bot.index.shared import (
@@ -186,6 +186,8 @@ def _opened(folder: Path, documents: tuple[Document, ...], model: str) -> Passag
         changed.append("the code that builds it")
     if manifest.get("encoder", {}).get("identity") != identity:
         changed.append(f"the model (now {name})")
+    elif manifest["encoder"]["folder"] != export_name(identity):
+        changed.append("the way the model is exported")
     if manifest.get("corpus") != corpus_fingerprint(documents):
         changed.append(_changed_documents(manifest, documents))
     if changed:

@@ -221,7 +221,7 @@ class _Trainer:
         return float(self._loss(torch.from_numpy(self.logits([row.text for row in rows])), torch.tensor([row.targets for row in rows])))
 
     def export(self, target: Path) -> None:
-        """Write the model as ONNX with 8-bit weights."""
+        """Write the model as ONNX with 8-bit weights, of which seven bits are used: the same scores with and without VNNI (`bot.encoder`)."""
         import torch
         from onnxruntime.quantization import QuantType, quantize_dynamic
 
@@ -248,7 +248,8 @@ class _Trainer:
             shapes = {name: {0: rows, 1: columns} for name in names}
             example = tuple(given[name] for name in names)
             torch.onnx.export(Graph().eval(), example, str(whole), input_names=names, dynamic_shapes=shapes, dynamo=True, external_data=False, verbose=False)
-            quantize_dynamic(whole, target, weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul", "Gather", "Gemm"], per_channel=True)
+            rounded = ["MatMul", "Gather", "Gemm"]
+            quantize_dynamic(whole, target, weight_type=QuantType.QInt8, op_types_to_quantize=rounded, per_channel=True, reduce_range=True)
         self._tokenizer.backend_tokenizer.save(str(target.with_name("tokenizer.json")))
 
     def _forward(self, texts: Sequence[str]) -> torch.Tensor:
