@@ -11,5 +11,6 @@ Passages are cut again from corpus/ at start and compared with the manifest: wha
 from bot.index.building import Progress, build_index
 from bot.index.reading import Features, PassageIndex, open_index
 from bot.index.shared import current_build
+from bot.index.stores import load_index, store_of
 
-__all__ = ["Features", "PassageIndex", "Progress", "build_index", "current_build", "open_index"]
+__all__ = ["Features", "PassageIndex", "Progress", "build_index", "current_build", "load_index", "open_index", "store_of"]

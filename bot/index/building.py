@@ -23,6 +23,7 @@ from bot.citations import plain
 from bot.corpus import corpus_fingerprint
 from bot.encoder import EXPORT, Encoder, Vectors, export_encoder, is_whole, model_identity, open_encoder
 from bot.errors import IndexFolderError, IndexWriteError
+from bot.index.approximate import write_all
 from bot.index.shared import (
     FORMAT,
     LIBRARIES,
@@ -40,32 +41,35 @@ from bot.index.shared import (
     write_synced,
 )
 from bot.records import Document, Passage
-from bot.settings import cores
+from bot.settings import EXACT_UP_TO, cores
 
 CHUNK = 256  # texts encoded between two reports of progress; of like length, so that little of a batch is padding
 
 Progress = Callable[[str, int, int], None]  # what is done, how many so far, of how many
 
 
-def build_index(folder: Path, documents: tuple[Document, ...], model: str, progress: Progress) -> None:
-    """Build in a temporary folder and put it in service with one rename; whatever served before serves until then."""
+def build_index(folder: Path, documents: tuple[Document, ...], model: str, progress: Progress, exact_up_to: int = EXACT_UP_TO) -> None:
+    """Build in a temporary folder and put it in service with one rename; whatever served before serves until then.
+
+    `exact_up_to`: rows of a table above which its nearest are looked up approximately.
+    """
     from filelock import FileLock
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
-            _build(folder, documents, model, progress)
+            _build(folder, documents, model, progress, exact_up_to)
     except (OSError, RuntimeError) as error:  # faiss tells of a full disk with a RuntimeError
         told = f"the index cannot be written to {folder} ({error}); what served before still does"
         raise IndexWriteError(f"{told}. Free some disk, or point KRATOM_FAQ_INDEX at a folder that can be written, and run: python -m bot build") from error
 
 
-def _build(folder: Path, documents: tuple[Document, ...], model: str, progress: Progress) -> None:
+def _build(folder: Path, documents: tuple[Document, ...], model: str, progress: Progress, exact_up_to: int) -> None:
     encoder_folder = _exported(folder, model, progress)
     encoder = open_encoder(encoder_folder, model)
     work = Path(tempfile.mkdtemp(prefix=".building-", dir=folder))
     try:
-        manifest = _write_build(work, documents, encoder, progress, _known(folder, model_identity(model)[2]))
+        manifest = _write_build(work, documents, encoder, progress, _known(folder, model_identity(model)[2]), exact_up_to)
         manifest["encoder"]["folder"] = encoder_folder.name
         write_synced(work / "manifest.json", json.dumps(manifest, indent=1))
         work.chmod(0o755)  # readable for whoever serves, who may be another user than who builds
@@ -131,7 +135,9 @@ def _exported(folder: Path, model: str, progress: Progress) -> Path:
     return target
 
 
-def _write_build(work: Path, documents: tuple[Document, ...], encoder: Encoder, progress: Progress, known: dict[bytes, Vectors]) -> dict[str, Any]:
+def _write_build(
+    work: Path, documents: tuple[Document, ...], encoder: Encoder, progress: Progress, known: dict[bytes, Vectors], exact_up_to: int
+) -> dict[str, Any]:
     passages = cut_all(documents, encoder)
     if not passages:
         raise IndexFolderError("the corpus holds no passage, so there is nothing to search; add a document to corpus/")
@@ -151,8 +157,10 @@ def _write_build(work: Path, documents: tuple[Document, ...], encoder: Encoder, 
     _write_flat(work / "questions.faiss", tables["questions"])
     np.save(work / "sentences.npy", tables["sentences"], allow_pickle=False)
     _write_lexical(work / "bm25", lexical_texts(documents, passages))
+    near = write_all(work, exact_up_to, progress) if max(len(passages), len(questions)) > exact_up_to else {}
     files = {path.relative_to(work).as_posix(): sha256(path) for path in sorted(work.rglob("*")) if path.is_file()}
     manifest = _manifest(documents, passages, encoder)
+    manifest |= {"approximate": near} if near else {}
     manifest["files"] = files
     manifest["counts"] = {"documents": len(documents), "passages": len(passages), "questions": len(questions), "sentences": len(sentence_texts)}
     manifest["id"] = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
@@ -193,7 +201,9 @@ def _write_lexical(folder: Path, texts: Sequence[str]) -> None:
 
     logging.getLogger("bm25s").setLevel(logging.WARNING)  # it reports each step at debug level to standard error
     bm25 = bm25s.BM25(method="lucene")
-    bm25.index(stems(texts), show_progress=False)
+    stemmed = stems(texts)
+    columns = {word: column for column, word in enumerate(sorted({word for words in stemmed for word in words}))}
+    bm25.index(([[columns[word] for word in words] for words in stemmed], columns), show_progress=False)  # its own order hangs on Python's hash seed
     bm25.save(str(folder), show_progress=False)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+import faiss
 import numpy as np
 
 from bot.encoder import Vectors
-from bot.index.matrix import Lexical, Scores, cosines, first, lent
+from bot.index.matrix import Lexical, Scores, cosines, first, rows_of
 from bot.index.store import Among, Numbers, T, Table
 
 ASKED = 8  # vectors whose cosines to a whole table are kept, 4 bytes a row: one reply reads them twice
@@ -20,7 +22,9 @@ class FlatStore:
 
     def __init__(self, folder: Path, passages: int) -> None:
         sentences: Vectors = np.load(folder / "sentences.npy", allow_pickle=False)  # not mapped: a file cut short would kill the server
-        self.rows: dict[Table, Vectors] = {"passages": lent(folder / "passages.faiss"), "questions": lent(folder / "questions.faiss"), "sentences": sentences}
+        searched: tuple[Table, ...] = ("passages", "questions")
+        self.held: dict[Table, Any] = {table: faiss.read_index(str(folder / f"{table}.faiss")) for table in searched}
+        self.rows: dict[Table, Vectors] = {**{table: rows_of(index) for table, index in self.held.items()}, "sentences": sentences}
         self._lexical = Lexical(folder / "bm25", passages)
         self._every = lru_cache(maxsize=2 * ASKED)(self._cosines_of_all)
         self._words = lru_cache(maxsize=1)(self._lexical.scores)  # its two readings follow each other

@@ -17,12 +17,21 @@ Scores = npt.NDArray[np.float32]
 
 
 def lent(path: Path) -> Vectors:
-    """The vectors of a FAISS flat index, shape (n, dimension), without a copy. Read, not mapped: a mapped file cut short would kill the server."""
-    index = faiss.read_index(str(path))
+    """The vectors of a FAISS flat index, shape (n, dimension). Read, not mapped: a mapped file cut short would kill the server."""
+    return rows_of(faiss.read_index(str(path)))
+
+
+def rows_of(index: Any) -> Vectors:
+    """The vectors that a FAISS flat index holds, shape (n, dimension), without a copy."""
     count, dimension = index.ntotal, index.d
     if not count:
         return np.zeros((0, dimension), dtype=np.float32)
     return np.asarray(Rows(index, (count, dimension)))
+
+
+def mapped(path: Path, count: int, dimension: int) -> Vectors:
+    """The vectors of a FAISS flat index too large for memory, shape (n, dimension): they are the end of its file, of which what is looked at is read."""
+    return np.memmap(path, dtype="<f4", mode="r", offset=path.stat().st_size - 4 * count * dimension, shape=(count, dimension))
 
 
 class Rows:
@@ -61,7 +70,7 @@ class Words:
 
     def __init__(self, folder: Path, passages: int) -> None:
         self._passages = passages
-        self._begins: list[int] = np.load(folder / "indptr.csc.index.npy", allow_pickle=False).tolist()
+        self.begins: list[int] = np.load(folder / "indptr.csc.index.npy", allow_pickle=False).tolist()  # one more than there are columns
         self._columns: dict[str, int] = json.loads((folder / "vocab.index.json").read_text("utf-8"))
 
     def columns(self, words: Sequence[str]) -> list[tuple[int, float]]:
@@ -76,7 +85,7 @@ class Words:
 
     def held(self, column: int) -> slice:
         """Where the entries of a word stand."""
-        return slice(self._begins[column], self._begins[column + 1])
+        return slice(self.begins[column], self.begins[column + 1])
 
     def _weight(self, word: str) -> float:
         """Weight of a word, the rarer the higher; of one that no passage holds the highest."""
@@ -89,13 +98,13 @@ class Lexical:
     """The BM25 scores that bm25s saved, read without it: `import bm25s` brings scipy."""
 
     def __init__(self, folder: Path, passages: int) -> None:
-        self._passages, self.words = passages, Words(folder, passages)
+        self.passages, self.words = passages, Words(folder, passages)
         self.values: Scores = np.load(folder / "data.csc.index.npy", allow_pickle=False)
         self.numbers: npt.NDArray[np.int32] = np.load(folder / "indices.csc.index.npy", allow_pickle=False)
 
     def scores(self, words: Sequence[str]) -> tuple[Scores, Scores]:
         """(BM25, coverage) of every passage for distinct stems, each as a share of the best there could be."""
-        total, coverage = np.zeros(self._passages, dtype=np.float32), np.zeros(self._passages, dtype=np.float32)
+        total, coverage = np.zeros(self.passages, dtype=np.float32), np.zeros(self.passages, dtype=np.float32)
         for column, share in self.words.columns(words):
             held = self.words.held(column)
             numbers = self.numbers[held]

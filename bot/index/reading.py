@@ -16,6 +16,7 @@ from bot.chunking import VERSION as CHUNKER
 from bot.corpus import corpus_fingerprint
 from bot.encoder import Encoder, Vectors, is_whole, model_identity, open_encoder
 from bot.errors import IndexStaleError
+from bot.index.approximate import ApproximateStore
 from bot.index.flat import FlatStore
 from bot.index.matrix import Scores
 from bot.index.shared import (
@@ -45,8 +46,10 @@ VECTORS = 1024  # queries whose vector is kept, without their text: 1.5 kB each;
 OpenStore = Callable[[Path, dict[str, Any], Cards], VectorStore]  # of a build's folder, its manifest and the cards of its passages
 
 
-def open_flat(folder: Path, manifest: dict[str, Any], cards: Cards) -> VectorStore:  # noqa: ARG001  # every store is opened with the cards
+def open_local(folder: Path, manifest: dict[str, Any], cards: Cards) -> VectorStore:  # noqa: ARG001  # every store is opened with the cards
     """The arrays of the build itself, in this process."""
+    if manifest.get("approximate"):
+        return ApproximateStore(folder, manifest)
     return FlatStore(folder, manifest["counts"]["passages"])
 
 
@@ -68,7 +71,7 @@ class PassageIndex:
 
     def __init__(self, folder: Path, documents: tuple[Document, ...], encoder: Encoder, open_store: OpenStore) -> None:
         self.encoder = encoder
-        self._folder = folder
+        self.folder = folder
         self.documents = {document.id: document for document in documents}
         self.manifest: dict[str, Any] = read_json(folder / "manifest.json")
         check_files(folder, self.manifest)
@@ -78,14 +81,14 @@ class PassageIndex:
         self._sentences_of = Ranges([range(row, row + len(spans)) for row, spans in self._sentence_rows])
         self._questions_of = Ranges([self._owners.ranges[(passage.document_id, passage.section)] for passage in self.passages])
         self.vocabulary = vocabulary(self.passages)
-        self._cards = Cards(self.passages, self._owners.passages)
-        self._store: VectorStore = open_store(folder, self.manifest, self._cards)
+        self.cards = Cards(self.passages, self._owners.passages)
+        self._store: VectorStore = open_store(folder, self.manifest, self.cards)
         self._vectors = Remembered(self._encoded, VECTORS)
 
     @property
     def certificate(self) -> dict[str, Any] | None:
         """The abstention certificate measured for this very build; None where there is none yet."""
-        path = self._folder / "certificate.json"
+        path = self.folder / "certificate.json"
         try:
             return read_json(path) if path.is_file() else None
         except IndexStaleError as error:
@@ -94,7 +97,7 @@ class PassageIndex:
 
     def keep_certificate(self, claim: dict[str, Any]) -> None:
         """Keep a certificate beside the build it was measured on; it goes when the build goes."""
-        write_synced(self._folder / "certificate.json", json.dumps(claim, indent=1))
+        write_synced(self.folder / "certificate.json", json.dumps(claim, indent=1))
 
     @property
     def id(self) -> str:
@@ -108,7 +111,7 @@ class PassageIndex:
     def candidates(self, query: str, vector: Vectors, admit: Admit | None = None) -> list[Features]:
         """Features of every passage that one of the three lists puts among its first, of those that `admit` lets through by tier, topic, jurisdiction, date."""
         store, words = self._store, sorted(set(stems([query])[0]))  # in order: sums of floats differ with it
-        among = self._cards.among(admit) if admit else None
+        among = self.cards.among(admit) if admit else None
         near, worded, asked = store.at_once(
             [
                 lambda: store.nearest("passages", vector, CANDIDATES, among),
@@ -188,7 +191,7 @@ class Ranges:
         return found
 
 
-def open_index(folder: Path, documents: tuple[Document, ...], model: str, open_store: OpenStore = open_flat) -> PassageIndex:
+def open_index(folder: Path, documents: tuple[Document, ...], model: str, open_store: OpenStore = open_local) -> PassageIndex:
     """The build in service. IndexMissingError when there is none, IndexStaleError naming what changed since or what is damaged."""
     try:
         return _opened(folder, documents, model, open_store)

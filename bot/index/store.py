@@ -30,9 +30,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Among:
-    """Which passages may be shown: the numbers of their cards for a store elsewhere, and row by row for one in this process."""
+    """Which passages may be shown: by the numbers of their cards for a store elsewhere, and row by row for one in this process."""
 
-    cards: tuple[int, ...]
+    cards: tuple[int, ...]  # of passages
+    sets: tuple[int, ...]  # of questions
     passages: Mask  # shape (passages,)
     questions: Mask  # shape (questions,): whether a passage of the question's section may be shown
 
@@ -72,7 +73,8 @@ class VectorStore(Protocol):
 
 
 class Cards:
-    """Each distinct (tier, topic, jurisdiction, date) of the passages is a card with a number: a filter is settled once a card, and only numbers leave."""
+    """Each distinct (tier, topic, jurisdiction, date) of the passages is a card with a number, and so is each set of cards that a question's section has:
+    a filter is settled once a card, and only numbers leave."""
 
     def __init__(self, passages: Sequence[Passage], owners: Sequence[Sequence[int]]) -> None:
         self._passages, self._owners = passages, owners
@@ -91,24 +93,25 @@ class Cards:
         return samples, of
 
     @cached_property
-    def _pairs(self) -> tuple[Numbers, Numbers]:
-        """(question, passage of its section), each pair once."""
-        counts = [len(owned) for owned in self._owners]
-        return np.repeat(np.arange(len(counts)), counts), np.array([number for owned in self._owners for number in owned], dtype=np.int64)
+    def _kinds(self) -> tuple[list[frozenset[int]], Numbers]:
+        """(every set of cards, the set of each question)."""
+        sets: dict[frozenset[int], int] = {}
+        of = self._numbered[1].tolist()
+        found = [sets.setdefault(frozenset(of[number] for number in owned), len(sets)) for owned in self._owners]
+        return list(sets), np.array(found, dtype=np.int64)
 
     def among(self, admit: Admit) -> Among:
         """Whom `admit` lets through, which reads nothing of a passage but tier, topic, jurisdiction and date."""
         samples, of = self._numbered
-        cards = tuple(number for number, passage in enumerate(samples) if admit(passage))
-        passages = np.isin(of, cards)
-        questions, owned = self._pairs
-        return Among(cards, passages, np.bincount(questions[passages[owned]], minlength=len(self._owners)) > 0)
+        cards = frozenset(number for number, passage in enumerate(samples) if admit(passage))
+        kinds, _ = self._kinds
+        sets = tuple(number for number, kind in enumerate(kinds) if kind & cards)
+        return Among(tuple(sorted(cards)), sets, np.isin(of, sorted(cards)), np.isin(self.of_questions(), sets))
 
-    def of_passages(self) -> list[list[int]]:
-        """The card of each passage, in a list of one."""
-        return [[card] for card in self._numbered[1].tolist()]
+    def of_passages(self) -> Numbers:
+        """The card of each passage."""
+        return self._numbered[1]
 
-    def of_questions(self) -> list[list[int]]:
-        """The cards of the passages of each question's section."""
-        of = self._numbered[1].tolist()
-        return [sorted({of[number] for number in owned}) for owned in self._owners]
+    def of_questions(self) -> Numbers:
+        """The set of cards of each question's section."""
+        return self._kinds[1]
