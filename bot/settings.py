@@ -64,12 +64,14 @@ class Settings:
     multilingual: bool = field(
         default=False, metadata={"why": "set it with a multilingual model: other languages are then searched as they are, without the gloss"}
     )
-    store: str = field(default="faiss", metadata={"why": "who holds the vectors: faiss, in this process; milvus, a server for many replicas (docs/scale.md)"})
+    store: str = field(
+        default="faiss", metadata={"why": "who holds the vectors: faiss, in this process; milvus, a server for replicas (docs/scale-figures.md)"}
+    )
     milvus_uri: str = field(default="", metadata={"why": "where Milvus listens, http://localhost:19530; its token is KRATOM_FAQ_MILVUS_TOKEN alone"})
     milvus_alias: str = field(default="kratom_faq", metadata={"why": "the name under which this FAQ lies on the server; another FAQ there has its own"})
     exact_up_to: int = field(
         default=EXACT_UP_TO,
-        metadata={"why": "rows of a table up to which every vector is compared; above it the nearest are looked up approximately (docs/scale.md)"},
+        metadata={"why": "rows of a table up to which every vector is compared; above it the nearest are looked up approximately (docs/scale-figures.md)"},
     )
     region: str = field(default="US", metadata={"why": "whose help lines are shown until the user chooses: US UK CA AU EU OTHER"})
     hits: int = field(default=3, metadata={"why": "one lead passage and two folded ones: what a phone reader still opens"})

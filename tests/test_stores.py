@@ -63,11 +63,11 @@ def test_above_the_stated_size_a_build_looks_up_approximately_and_finds_the_same
     told = near.index.manifest["approximate"]
     assert {table: entry["kind"] for table, entry in told.items()} == {"passages": "HNSW", "questions": "HNSW"}
     assert all(entry["recall@10"] >= 0.99 for entry in told.values())
-    for chosen in ({}, {"tiers": ["guideline"]}):
+    for tiers in (None, ["guideline"]):
         kept, wanted = 0, 0
         for question in golden("test", 12):
-            ours = {hit.passage for hit in bot.search(question, limit=10, **chosen)}
-            kept, wanted = kept + len(ours & {hit.passage for hit in near.search(question, limit=10, **chosen)}), wanted + len(ours)
+            ours = {hit.passage for hit in bot.search(question, limit=10, tiers=tiers)}
+            kept, wanted = kept + len(ours & {hit.passage for hit in near.search(question, limit=10, tiers=tiers)}), wanted + len(ours)
         assert kept / wanted >= 0.99
     monkeypatch.setattr("bot.index.approximate.SCANNED", 0)  # the graph walks past what the filter hides
     assert all(hit.passage.tier == "guideline" for hit in near.search("liver injury", limit=10, tiers=["guideline"]))
@@ -334,8 +334,12 @@ def test_when_the_server_goes_the_fixed_texts_still_answer_and_when_it_is_back_p
     assert keys == ["notice.caution-mixing", "notice.unavailable", "line.always.US"] and time.monotonic() - began < 15
     process = started(tmp_path, port)
     try:
-        served.index._store._away_until = 0.0  # type: ignore[attr-defined]  # the test does not wait for it
-        assert served.reply("is it dangerous to mix kratom with xanax").hits == bot.reply("is it dangerous to mix kratom with xanax").hits
+        wanted = bot.reply("is it dangerous to mix kratom with xanax").hits
+        for _ in range(60):  # the store rests five seconds after a failure, gRPC some more
+            if hits := served.reply("is it dangerous to mix kratom with xanax").hits:
+                break
+            time.sleep(1)
+        assert [hit.passage for hit in hits] == [hit.passage for hit in wanted]  # scores differ in the seventh digit
     finally:
         process.kill()
         process.wait(20)

@@ -22,7 +22,7 @@ from bot.index.flat import FlatStore
 from bot.index.matrix import Scores, cosines, first, mapped, rows_of
 from bot.index.store import Among, Mask, Numbers, Table
 
-GRAPH_UP_TO = 2_000_000  # rows: 3.6 GB; above it the vectors of a table outgrow a common server's memory (docs/scale.md)
+GRAPH_UP_TO = 2_000_000  # rows: 3.6 GB; above it the vectors of a table outgrow a common server's memory (docs/scale-figures.md)
 LEAST = 0.99  # of the ten nearest, on average
 EFFORTS = {"HNSW": (64, 128, 256, 512, 1024), "IVF-PQ": (16, 32, 64, 128, 256, 512)}  # efSearch; nprobe
 LINKS, CARE = 32, 80  # of HNSW, a row and while building; 384 dimensions want more than the library's 16
@@ -33,7 +33,7 @@ TRAINED = 64  # rows a cell from which IVF-PQ learns its cells
 SCANNED = 20_000  # rows behind a filter up to which they are simply compared: a graph walks past what a filter hides
 ASKED = 200  # queries on which the recall is measured: 2,000 neighbours, so within about half a hundredth
 Progress = Callable[[str, int, int], None]
-_library: Any = faiss  # its stubs lack half of what is called here
+LIBRARY: Any = faiss  # its stubs lack half of what is called here
 
 
 def write_near(path: Path, vectors: Vectors, queries: Vectors, *, graph: bool) -> dict[str, Any] | None:
@@ -46,17 +46,17 @@ def write_near(path: Path, vectors: Vectors, queries: Vectors, *, graph: bool) -
     exact = [set(first(cosines(vectors, query), 10)) for query in queries]
     for effort in EFFORTS[kind]:
         near.effort = effort
-        found = [set(_rescored(vectors, near.search(query, LOOKED_AT), query, 10)) for query in queries]
+        found = [set(rescored(vectors, near.search(query, LOOKED_AT), query, 10)) for query in queries]
         recall = sum(len(one & other) for one, other in zip(exact, found, strict=True)) / (10 * len(queries))
         if recall >= LEAST:
-            _library.write_index(near.index, str(path), _library.IO_FLAG_SKIP_STORAGE if graph else 0)
+            LIBRARY.write_index(near.index, str(path), LIBRARY.IO_FLAG_SKIP_STORAGE if graph else 0)
             return {"kind": kind, "effort": effort, "recall@10": round(recall, 4), "queries": len(queries), "rows": len(vectors)}
     return None
 
 
 def write_all(folder: Path, exact_up_to: int, progress: Progress) -> dict[str, Any]:
     """The approximate indexes of a build's large tables, beside its exact vectors; what the manifest says of them, empty where every table is small."""
-    tables: dict[Table, Vectors] = {name: rows_of(_library.read_index(str(folder / f"{name}.faiss"))) for name in ("passages", "questions")}
+    tables: dict[Table, Vectors] = {name: rows_of(LIBRARY.read_index(str(folder / f"{name}.faiss"))) for name in ("passages", "questions")}
     told: dict[str, Any] = {}
     for table, vectors in tables.items():
         if len(vectors) > exact_up_to:
@@ -77,7 +77,7 @@ class ApproximateStore(FlatStore):
         self._near: dict[Table, Near] = {}
         for table, told in manifest["approximate"].items():
             graph = told["kind"] == "HNSW"
-            index = _library.read_index(str(folder / f"{table}.near.faiss"), _library.IO_FLAG_SKIP_STORAGE if graph else 0)
+            index = LIBRARY.read_index(str(folder / f"{table}.near.faiss"), LIBRARY.IO_FLAG_SKIP_STORAGE if graph else 0)
             if graph:
                 index.storage = self.held[table]  # the vectors are held once
             else:
@@ -91,8 +91,8 @@ class ApproximateStore(FlatStore):
             return super().nearest(table, vector, limit, among)
         mask = among.of(table) if among else None
         if mask is not None and np.count_nonzero(mask) <= SCANNED:
-            return _rescored(self.rows[table], np.flatnonzero(mask), vector, limit)
-        return _rescored(self.rows[table], self._near[table].search(vector, limit, mask), vector, limit)
+            return rescored(self.rows[table], np.flatnonzero(mask), vector, limit)
+        return rescored(self.rows[table], self._near[table].search(vector, limit, mask), vector, limit)
 
     def cosines(self, table: Table, rows: Numbers, vector: Vectors) -> Scores:
         """See VectorStore."""
@@ -107,23 +107,24 @@ class Near:
 
     def search(self, vector: Vectors, limit: int, mask: Mask | None = None) -> Numbers:
         """Rows that are probably the nearest of those the mask lets through, at least `limit` where there are as many; without an order."""
-        selector = None if mask is None else _library.IDSelectorBitmap(np.packbits(mask, bitorder="little"))
+        selector = None if mask is None else LIBRARY.IDSelectorBitmap(np.packbits(mask, bitorder="little"))
         if self.kind == "HNSW":
-            wanted, parameters = limit, _library.SearchParametersHNSW(efSearch=max(self.effort, limit), sel=selector)
+            wanted, parameters = limit, LIBRARY.SearchParametersHNSW(efSearch=max(self.effort, limit), sel=selector)
         else:
-            wanted, parameters = limit * RESCORED, _library.SearchParametersIVF(nprobe=self.effort, sel=selector)
+            wanted, parameters = limit * RESCORED, LIBRARY.SearchParametersIVF(nprobe=self.effort, sel=selector)
         _, [rows] = self.index.search(vector.reshape(1, -1), min(wanted, self.index.ntotal), params=parameters)
         found: Numbers = rows[rows >= 0]
         return found
 
 
-def _rescored(vectors: Vectors, rows: Numbers, vector: Vectors, limit: int) -> list[int]:
-    rows = np.sort(rows)  # of equals the lower number
+def rescored(vectors: Vectors, rows: Numbers, vector: Vectors, limit: int) -> list[int]:
+    """The `limit` of the rows nearest to the vector by their exact cosines, nearest first, of equals the lower number."""
+    rows = np.sort(rows)
     return [int(rows[place]) for place in first(cosines(np.ascontiguousarray(vectors[rows]), vector), limit)]
 
 
 def _graph(vectors: Vectors) -> Any:
-    index = _library.IndexHNSWFlat(vectors.shape[1], LINKS, _library.METRIC_INNER_PRODUCT)
+    index = LIBRARY.IndexHNSWFlat(vectors.shape[1], LINKS, LIBRARY.METRIC_INNER_PRODUCT)
     index.hnsw.efConstruction = CARE
     index.add(vectors)
     return index
@@ -131,7 +132,7 @@ def _graph(vectors: Vectors) -> Any:
 
 def _cells(vectors: Vectors) -> Any:
     count = max(1, int(4 * np.sqrt(len(vectors))))
-    index = _library.IndexIVFPQ(_library.IndexFlatIP(vectors.shape[1]), vectors.shape[1], count, CODE, 8, _library.METRIC_INNER_PRODUCT)
+    index = LIBRARY.IndexIVFPQ(LIBRARY.IndexFlatIP(vectors.shape[1]), vectors.shape[1], count, CODE, 8, LIBRARY.METRIC_INNER_PRODUCT)
     some = np.sort(np.random.default_rng(0).choice(len(vectors), min(len(vectors), max(TRAINED * count, 20_000)), replace=False))
     index.train(np.ascontiguousarray(vectors[some]))
     index.add(vectors)

@@ -36,7 +36,7 @@ def load_build(place: Place, folder: Path, manifest: dict[str, Any], cards: Card
     with place.told():
         for table, collection in place.collections(run).items():
             rows = _Rows(folder, manifest, cards, table)
-            _create(client, collection, table, rows.vectors.shape[1], exact=len(rows.vectors) <= flat_up_to or table == "sentences")
+            create(client, collection, table, rows.vectors.shape[1], exact=len(rows.vectors) <= flat_up_to or table == "sentences")
             for begin in range(0, len(rows.vectors), BATCH):
                 client.insert(collection, rows.batch(begin), timeout=PATIENCE)
                 progress(f"loading {table}", min(begin + BATCH, len(rows.vectors)), len(rows.vectors))
@@ -84,7 +84,8 @@ def _by_passage(lexical: Lexical) -> Iterator[dict[int, float]]:
         yield dict(zip(columns[begin:end].tolist(), values[begin:end].tolist(), strict=True)) or EMPTY
 
 
-def _create(client: Any, collection: str, table: Table, dimension: int, *, exact: bool) -> None:
+def create(client: Any, collection: str, table: Table, dimension: int, *, exact: bool) -> None:
+    """An empty collection for a table, with its indexes: FLAT where `exact`, else HNSW."""
     from pymilvus import DataType
 
     schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
