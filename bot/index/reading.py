@@ -22,6 +22,7 @@ from bot.index.matrix import Scores
 from bot.index.shared import (
     CUTTING,
     FORMAT,
+    Documents,
     check_files,
     current_build,
     passages_fingerprint,
@@ -201,6 +202,27 @@ def open_index(folder: Path, documents: tuple[Document, ...], model: str, open_s
 
 
 def _opened(folder: Path, documents: tuple[Document, ...], model: str, open_store: OpenStore) -> PassageIndex:
+    build, exported = _fitting(folder, documents, model)
+    index = PassageIndex(build, documents, open_encoder(exported, model), open_store)
+    if index.manifest["passages_sha256"] != passages_fingerprint(index.passages):
+        raise IndexStaleError("the passages are cut differently now; run: python -m bot build")
+    return index
+
+
+def check_index(folder: Path, documents: Documents, model: str) -> None:
+    """As `open_index`, but opens nothing: every file of the build in service is whole and made for these documents, this model and this code."""
+    try:
+        build, _ = _fitting(folder, documents, model)
+        manifest = read_json(build / "manifest.json")
+        check_files(build, manifest)
+        if missing := [name for name in manifest["files"] if not (build / name).is_file()]:
+            raise IndexStaleError(f"{build / missing[0]} is missing or was changed; run: python -m bot build --force")
+    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+        raise IndexStaleError(f"the index in {folder} is damaged ({type(error).__name__}); run: python -m bot build --force") from error
+
+
+def _fitting(folder: Path, documents: Documents, model: str) -> tuple[Path, Path]:
+    """The folders of the build in service and of its encoder. IndexFolderError where they do not fit."""
     build = current_build(folder)
     manifest = read_json(build / "manifest.json")
     name, _, identity = model_identity(model)
@@ -217,14 +239,10 @@ def _opened(folder: Path, documents: tuple[Document, ...], model: str, open_stor
     exported = folder / Path(manifest["encoder"]["folder"]).name
     if not is_whole(exported):
         raise IndexStaleError(f"the exported encoder {exported} is missing or was changed; run: python -m bot build --force")
-    encoder = open_encoder(exported, model)
-    index = PassageIndex(build, documents, encoder, open_store)
-    if manifest["passages_sha256"] != passages_fingerprint(index.passages):
-        raise IndexStaleError("the passages are cut differently now; run: python -m bot build")
-    return index
+    return build, exported
 
 
-def _changed_documents(manifest: dict[str, Any], documents: tuple[Document, ...]) -> str:
+def _changed_documents(manifest: dict[str, Any], documents: Documents) -> str:
     then, now = manifest.get("documents", {}), {document.id: document.sha256 for document in documents}
     names = sorted(key for key in then.keys() | now.keys() if then.get(key) != now.get(key))
     return f"the corpus ({', '.join(names[:5]) or 'references.json'}{' …' if len(names) > 5 else ''})"
