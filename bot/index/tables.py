@@ -43,6 +43,10 @@ class Rows:
         self._file.close()
         return self._count
 
+    def drop(self) -> None:
+        """Let go of a file that will not be finished."""
+        self._file.close()
+
     def _head(self) -> None:
         self._file.seek(0)
         described = {"descr": np.lib.format.dtype_to_descr(self._kind), "fortran_order": False, "shape": (self._count, *self._shape)}
@@ -75,6 +79,10 @@ class Flat:
         self._file.close()
         return self._count
 
+    def drop(self) -> None:
+        """Let go of a file that will not be finished."""
+        self._file.close()
+
 
 class Table:
     """Vectors and their keys, row by row: `passages` and `questions` as flat indexes, `sentences` as an array."""
@@ -92,6 +100,11 @@ class Table:
         """Finish both files; how many rows there are."""
         self._keys.close()
         return self._vectors.close()
+
+    def drop(self) -> None:
+        """Let go of files that will not be finished."""
+        self._keys.drop()
+        self._vectors.drop()
 
 
 class Stems:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -134,6 +134,13 @@ class Writer:
             if before:
                 told(0, 0)  # what was an estimate becomes a count
             table.add(keys, self._making.vectors(texts, keys, told))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for file in (*self._tables.values(), self._places, self._inner):
+            file.drop()
 
     def close(self) -> dict[str, Any]:
         """Finish every file; the manifest's part about them. IndexFolderError where there is no passage."""
