@@ -149,6 +149,7 @@ def test_processes_give_the_vectors_that_threads_give(empty: Callable[[str], Set
     assert manifest(threads)["id"] == manifest(processes)["id"]
 
 
+@pytest.mark.filterwarnings("ignore")  # of Ray itself
 def test_two_workers_of_ray_give_the_vectors_that_threads_give(empty: Callable[[str], Settings], small: None) -> None:
     ray = pytest.importorskip("ray")
     threads, cluster = empty("threads"), empty("cluster")
