@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import random
 import signal
@@ -10,7 +9,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +17,17 @@ import faiss
 import numpy as np
 import pytest
 
+from benchmarks import bulk
 from bot.chat import Bot
 from bot.corpus import Corpus, read_corpus
 from bot.encoder import Vectors
 from bot.errors import CorpusError, IndexStaleError
 from bot.index import check_index, current_build, open_index
 from bot.index import writing as writing_module
-from bot.index.known import Known, Shards, keys_of
+from bot.index.known import Known, keys_of
 from bot.index.shared import read_json
 from bot.index.tables import Flat, Rows
-from bot.index.writing import Making, Writer, windows
 from bot.pipeline import build
-from bot.records import Document, Reference, Section, Span
 from bot.settings import Settings
 
 Write = Callable[..., Path]
@@ -42,7 +40,6 @@ from bot.index import writing
 from bot.pipeline import build
 from bot.settings import Settings
 writing.CHUNK, writing.SHARD, writing.WINDOW = 2, 1, 8
-print("begun", flush=True)
 build(Settings(corpus=Path(sys.argv[1]), index=Path(sys.argv[2])), force=True)
 """
 
@@ -78,37 +75,35 @@ def manifest(settings: Settings) -> dict[str, Any]:
     return read_json(current_build(settings.index) / "manifest.json")
 
 
-def killed(settings: Settings, delay: float) -> bool:
-    """Begin a build in another process and kill it `delay` seconds after it read its imports; whether it was still at work."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(settings.corpus), str(settings.index)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
-    assert process.stdout
-    process.stdout.readline()
+def shards(settings: Settings) -> int:
+    return len(list(settings.index.glob(".encoding-*/*.npy")))
+
+
+def killed(settings: Settings, wait_for: int, delay: float) -> bool:
+    """Begin a build in another process and kill it `delay` seconds after it has so many shards; whether it was still at work."""
+    command = [sys.executable, "-c", CHILD, str(settings.corpus), str(settings.index)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while shards(settings) < wait_for and process.poll() is None:
+        time.sleep(0.002)
     time.sleep(delay)
     alive = process.poll() is None
     process.send_signal(signal.SIGKILL)
     process.wait()
-    process.stdout.close()
     return alive
 
 
 def test_a_build_killed_at_any_point_goes_on_from_there_and_gives_the_same_files(empty: Callable[[str], Settings], small: None) -> None:
     whole, broken, source = empty("whole"), empty("broken"), random.Random(0)
     build(whole)
-    kills = shards = 0
-    while kills < 5:
-        if not killed(broken, source.uniform(0.3, 1.5)):
+    kept = 0
+    for _ in range(4):
+        if not killed(broken, kept + source.randrange(1, 4), source.uniform(0, 0.01)):
             break
-        kills += 1
-        found = list(broken.index.glob(".encoding-*/*.npy"))
-        assert len(found) >= shards, "what was made is not lost"
-        shards = len(found)
-    first: dict[str, int] = {}
-    build(broken, lambda what, done, _: first.setdefault(what, done) and None, force=True)
-    assert manifest(broken)["id"] == manifest(whole)["id"]
-    assert sum(done for what, done in first.items() if what.startswith("encoding")) <= shards * SMALL["CHUNK"]
-    assert kills and not list(broken.index.glob(".[be]*ing-*"))
+        assert shards(broken) >= kept, "what was made is not lost"
+        kept = shards(broken)
+    build(broken, force=True)
+    assert kept and manifest(broken)["id"] == manifest(whole)["id"]
+    assert not list(broken.index.glob(".[be]*ing-*")), "and nothing is left behind"
 
 
 def test_what_a_killed_build_made_is_not_encoded_again(empty: Callable[[str], Settings], small: None) -> None:
@@ -205,65 +200,19 @@ def test_a_vector_is_found_by_the_hash_of_its_text_and_the_newest_counts(tmp_pat
     assert all((out[row] == expected[asked[row]]).all() for row in rows)
 
 
-class Quick:
-    """An encoder that costs nothing: a text's vector is drawn from its hash."""
-
-    name, dimension, max_tokens, query_prefix = "quick", 64, 256, ""
-
-    def __init__(self) -> None:
-        self.card: dict[str, Any] = {}
-
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        """Unit vectors, shape (n, 64)."""
-        digests = np.frombuffer(b"".join(hashlib.sha512(text.encode()).digest() for text in texts), dtype=np.uint8).reshape(len(texts), 64)
-        rows = digests.astype(np.float32) - 127.5
-        return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
-
-    def count_tokens(self, text: str) -> int:
-        """Words."""
-        return len(text.split())
-
-
-class Endless:
-    """Documents that are made while they are read."""
-
-    def __init__(self, count: int) -> None:
-        self._count = count
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __iter__(self) -> Iterator[Document]:
-        reference = Reference(key="a-study", title="A study", source="Journal", tier="human trial", as_of="2020")
-        for number in range(self._count):
-            text = f"Document {number} says that kratom has the effect number {number}. " * 20
-            days = {"status": "reviewed", "reviewed": "2026-01-01", "review_by": "2028-01-01"}
-            section = Section(f"Title {number}", (f"what does {number} do",), Span(0, len(text) - 1))
-            yield Document(
-                f"d{number}", f"Title {number}", "basics", **days, file=f"{number}.md", text=text, sha256="", sections=(section,), references=(reference,)
-            )
-
-
 def peak(folder: Path, count: int) -> int:
     """The most bytes that Python and numpy hold while `count` documents are built."""
-    folder.mkdir()
-    encoder = Quick()
-    work = folder / "work"
-    work.mkdir()
     tracemalloc.start()
-    making = Making(Known(), Shards(folder / "shards", encoder.dimension), lambda chunks: map(encoder.encode, chunks), encoder.dimension)
-    with Writer(work, making) as writer:
-        for window in windows(Endless(count), encoder):
-            writer.add(window, lambda *_: None, count)
-        most = tracemalloc.get_traced_memory()[1]
+    bulk.written(folder, count, bulk.Quick())
+    most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return most
 
 
 def test_memory_is_that_of_a_window_and_not_of_the_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writing_module, "WINDOW", 2000)
-    few, more = peak(tmp_path / "few", 200), peak(tmp_path / "more", 1000)
-    rows = 800 * 22  # passages, questions and sentences that are more
+    few, more = peak(tmp_path / "few", 1000), peak(tmp_path / "more", 5000)
+    rows = 4000 * 7  # a passage, a question and five sentences of each document
     assert (more - few) / rows < 150, "of a row no more stays than its key and its words' numbers; its vector and text would be 256 + 70 bytes"
 
 
