@@ -103,7 +103,7 @@ def grow(sizes: list[int]) -> None:
         process.join()
 
 
-def compare(names: list[str], rounds: int = 3, chunks: int = 8) -> None:
+def compare(names: list[str], rounds: int = 3, chunks: int = 4) -> None:
     """Texts a second of each kind of worker, in turn."""
     settings = Settings()
     folder = settings.index / read_json(current_build(settings.index) / "manifest.json")["encoder"]["folder"]
@@ -114,7 +114,7 @@ def compare(names: list[str], rounds: int = 3, chunks: int = 8) -> None:
     for turn in range(rounds):
         for name in names:
             with encoding(name, encoder, folder, settings.model) as encode:
-                list(encode(work[:2]))  # workers started, libraries loaded
+                list(encode([texts[:8]] * 2))  # workers started, libraries loaded
                 began = time.perf_counter()
                 made = sum(len(vectors) for vectors in encode(work))
                 print(f"round {turn + 1}: {name} {made / (time.perf_counter() - began):.1f} texts a second", flush=True)

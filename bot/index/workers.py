@@ -2,7 +2,7 @@
 
     chunks of texts ─Encode→ their vectors, in order
 
-Threads are the default: onnxruntime computes outside Python's lock, and on two cores processes were no faster (docs/scale.md).
+Threads are the default: onnxruntime computes outside Python's lock (docs/scale.md says how to compare them).
 """
 
 from __future__ import annotations
