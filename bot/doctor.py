@@ -22,7 +22,7 @@ from bot.classifier import WEIGHTS, Classifier
 from bot.corpus import read_claims, read_corpus
 from bot.encoder import EMBEDDED, PUBLISHED, check_embedded_weights, embedded_folder
 from bot.errors import BotError, Problem
-from bot.index import PassageIndex, open_index
+from bot.index import PassageIndex, open_index, store_of
 from bot.linear import LINEAR, LinearClassifier
 from bot.records import Document
 from bot.replies import load_texts
@@ -151,7 +151,7 @@ def _documents(settings: Settings) -> tuple[tuple[Document, ...], list[Problem]]
 
 
 def _index(settings: Settings, _today: date) -> Iterator[tuple[Level, str]]:
-    index = open_index(settings.index, _documents(settings)[0], settings.model)
+    index = open_index(settings.index, _documents(settings)[0], settings.model, store_of(settings))
     yield "ok", f"{len(index.passages)} passages, build {index.id[:12]} of {index.manifest['created']}"
     yield from _signs(index)
 

@@ -5,6 +5,7 @@ BotError
 ├── CorpusError          a document or the bibliography is malformed (names file and line)
 ├── TextsError           guardrails.toml or replies.toml is malformed
 ├── EncoderError         the embedding model is missing, altered or unreadable
+├── StoreError           the vector store on a server does not answer, or holds another build
 ├── InputError           a caller passed something that is not a message, a history or a filter
 └── IndexFolderError
     ├── IndexMissingError    nothing has been built yet
@@ -53,6 +54,10 @@ class TextsError(BotError):
 
 class EncoderError(BotError):
     """The embedding model is missing, altered or unreadable."""
+
+
+class StoreError(BotError):
+    """The vector store on a server does not answer, or holds another build."""
 
 
 class InputError(BotError):

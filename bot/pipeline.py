@@ -9,11 +9,12 @@ A Bot then answers: message ─guardrails→ Decision ─dialogue→ query ─re
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 from bot.chat import Bot
-from bot.corpus import read_claims, read_corpus
+from bot.corpus import Corpus, read_claims, read_corpus, stream_corpus
 from bot.errors import IndexFolderError, Problem
-from bot.index import Progress, build_index, open_index
+from bot.index import Progress, build_index, check_index, load_index, open_index, store_of
 from bot.records import Document
 from bot.settings import Settings
 
@@ -27,42 +28,58 @@ def _silent(what: str, done: int, total: int) -> None:
 def open_bot(settings: Settings | None = None, progress: Progress = _silent) -> Bot:
     """A Bot over the corpus; builds index/ first where it is missing or stale.
 
-    Raises CorpusError (a malformed document), EncoderError (no usable model) or SettingsError.
+    Raises CorpusError (a malformed document), EncoderError (no usable model), SettingsError or StoreError (a server that lacks this build).
     """
     settings = settings or Settings().with_environment()
     documents = _documents(settings)
     claims = read_claims(settings.corpus, documents)
     try:
-        index = open_index(settings.index, documents, settings.model)
+        index = open_index(settings.index, documents, settings.model, store_of(settings))
     except IndexFolderError:
-        _build(settings, documents, progress)
-        index = open_index(settings.index, documents, settings.model)
+        build_index(settings.index, documents, settings.model, progress, exact_up_to=settings.exact_up_to)
+        _load(settings, documents, progress, force=True)
+        index = open_index(settings.index, documents, settings.model, store_of(settings))
     return Bot(index, settings, claims)
 
 
-def build(settings: Settings | None = None, progress: Progress = _silent, *, force: bool = False) -> bool:
-    """Bring index/ up to date; True when there was something to do. Raises what `open_bot` raises; the old index serves until the end."""
+def build(settings: Settings | None = None, progress: Progress = _silent, *, force: bool = False, workers: str = "threads") -> bool:
+    """Bring index/ and the server's copy up to date; True when there was something to do. Raises what `open_bot` raises; the old index serves until the end.
+
+    The corpus is read from its files each time it is gone through, so that it may be larger than the memory. `workers`: who encodes, see bot/index/workers.py.
+    """
     settings = settings or Settings().with_environment()
-    documents = _documents(settings)
+    refused: list[Problem] = []
+    for _ in stream_corpus(settings.corpus, refused):
+        pass  # every mistake is told before anything is built
+    _warn(refused)
+    documents = Corpus(settings.corpus)
     read_claims(settings.corpus, documents)
     try:
-        open_index(settings.index, documents, settings.model)
+        check_index(settings.index, documents, settings.model)
         fresh = True
     except IndexFolderError:
         fresh = False
     if fresh and not force:
-        return False
-    _build(settings, documents, progress)
+        return _load(settings, documents, progress)
+    build_index(settings.index, documents, settings.model, progress, workers, settings.exact_up_to)
+    _load(settings, documents, progress, force=True)
     return True
+
+
+def _load(settings: Settings, documents: Iterable[Document], progress: Progress, *, force: bool = False) -> bool:
+    """Whether a server had to be given the build."""
+    if settings.store != "milvus":
+        return False
+    return load_index(open_index(settings.index, tuple(documents), settings.model), settings, progress, force=force)
 
 
 def _documents(settings: Settings) -> tuple[Document, ...]:
     refused: list[Problem] = []
     documents = read_corpus(settings.corpus, refused)
-    for problem in refused:
-        log.warning("left out %s", problem)
+    _warn(refused)
     return documents
 
 
-def _build(settings: Settings, documents: tuple[Document, ...], progress: Progress) -> None:
-    build_index(settings.index, documents, settings.model, progress)
+def _warn(refused: list[Problem]) -> None:
+    for problem in refused:
+        log.warning("left out %s", problem)

@@ -137,7 +137,7 @@ def encoded(query: str, beside: Sequence[str], index: PassageIndex, settings: Se
 
 def _ranked(index: PassageIndex, words: str, vector: Vectors, settings: Settings, filters: Filters) -> list[Features]:
     """The candidates that may be shown, best first."""
-    admitted = [one for one in index.candidates(words, vector) if filters.admit(index.passages[one.number])]
+    admitted = index.candidates(words, vector, None if filters == Filters() else filters.admit)
     return sorted(admitted, key=lambda one: (-order(one, index.passages[one.number], settings), one.number))
 
 

@@ -18,6 +18,8 @@ PREFIX = "KRATOM_FAQ_"
 PACKAGE = Path(__file__).resolve().parent
 OWN = "settings.toml"  # in the folder of a FAQ of one's own
 CLASSIFIERS = ("tuned", "linear", "none")
+STORES = ("faiss", "milvus")
+EXACT_UP_TO = 100_000
 
 
 def cores() -> int:
@@ -61,6 +63,15 @@ class Settings:
     )
     multilingual: bool = field(
         default=False, metadata={"why": "set it with a multilingual model: other languages are then searched as they are, without the gloss"}
+    )
+    store: str = field(
+        default="faiss", metadata={"why": "who holds the vectors: faiss, in this process; milvus, a server for replicas (docs/scale-figures.md)"}
+    )
+    milvus_uri: str = field(default="", metadata={"why": "where Milvus listens, http://localhost:19530; its token is KRATOM_FAQ_MILVUS_TOKEN alone"})
+    milvus_alias: str = field(default="kratom_faq", metadata={"why": "the name under which this FAQ lies on the server; another FAQ there has its own"})
+    exact_up_to: int = field(
+        default=EXACT_UP_TO,
+        metadata={"why": "rows of a table up to which every vector is compared; above it the nearest are looked up approximately (docs/scale-figures.md)"},
     )
     region: str = field(default="US", metadata={"why": "whose help lines are shown until the user chooses: US UK CA AU EU OTHER"})
     hits: int = field(default=3, metadata={"why": "one lead passage and two folded ones: what a phone reader still opens"})
@@ -144,8 +155,9 @@ def _read(name: str, raw: str, default: Any) -> Any:
         if raw.lower() not in ("0", "1", "false", "true"):
             raise SettingsError(f"{name}={raw!r} is neither 1 nor 0; unset it or give one")
         return raw.lower() in ("1", "true")
-    if default in CLASSIFIERS and raw not in CLASSIFIERS:
-        raise SettingsError(f"{name}={raw!r} is not one of {', '.join(CLASSIFIERS)}; unset it or give one")
+    for choices in (CLASSIFIERS, STORES):
+        if default in choices and raw not in choices:
+            raise SettingsError(f"{name}={raw!r} is not one of {', '.join(choices)}; unset it or give one")
     kind = Path if isinstance(default, Path) else type(default)
     try:
         return kind(raw)

@@ -46,6 +46,8 @@ LAZY = {
     "sklearn": {"linear", "training"},
     "matplotlib": {"evaluation"},
     "gradio": {"app"},
+    "pymilvus": {"index"},
+    "grpc": {"index"},
 }
 # Imported at the top of one room, which is itself imported only by those who want that door.
 DOORS = {

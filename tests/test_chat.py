@@ -189,7 +189,7 @@ class BrokenIndex(PassageIndex):
     def __init__(self, real: PassageIndex) -> None:
         self.__dict__.update(real.__dict__)
 
-    def candidates(self, query: str, vector: Any) -> Any:  # noqa: ARG002  # the signature of what it replaces
+    def candidates(self, query: str, vector: Any, admit: Any = None) -> Any:  # noqa: ARG002  # the signature of what it replaces
         raise RuntimeError("the index is gone")
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -166,6 +167,16 @@ def test_two_builds_at_once_do_not_harm_each_other(settings: Settings, small_cor
         if process.stderr:
             process.stderr.close()
     assert len(opened(settings).passages) == 2
+
+
+def test_the_same_corpus_has_the_same_id_in_every_process(settings: Settings, small_corpus: Corpus) -> None:
+    small_corpus(liver=LIVER, heart=HEART)
+    ids = set()
+    for seed in ("1", "2"):
+        command = [sys.executable, "-c", BUILD, str(settings.corpus), str(settings.index)]
+        subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONHASHSEED": seed}, check=True)
+        ids.add(opened(settings).id)
+    assert len(ids) == 1
 
 
 def test_another_format_is_noticed(settings: Settings, small_corpus: Corpus) -> None:

@@ -16,6 +16,9 @@ def add(commands: Any) -> None:
     """The parsers of this group."""
     build = commands.add_parser("build", help="bring index/ up to date with corpus/")
     build.add_argument("--force", action="store_true", help="build even when it is up to date")
+    build.add_argument(
+        "--workers", choices=["threads", "processes", "ray"], default="threads", help="who encodes: this process, several, or a Ray cluster (docs/scale.md)"
+    )
     with_json(build)
     build.set_defaults(run=_build)
 
@@ -40,7 +43,7 @@ def _build(options: argparse.Namespace) -> int:
     from bot.settings import Settings
 
     settings = Settings().with_environment()
-    built = build(settings, progress=progress_bar(), force=options.force)
+    built = build(settings, progress=progress_bar(), force=options.force, workers=options.workers)
     claim = _certify() if built else None
     if options.json:
         manifest = json.loads((current_build(settings.index) / "manifest.json").read_text("utf-8"))

@@ -55,6 +55,7 @@ def progress_bar() -> Progress:
         if what not in bars:
             bars[what] = tqdm(desc=what, total=total, file=sys.stderr)
         bar = bars[what]
+        bar.total = total  # of a large corpus an estimate until its last window
         bar.update(done - bar.n)
         if done >= total:
             bar.close()

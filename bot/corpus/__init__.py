@@ -12,6 +12,8 @@ The format is described in corpus/README.md. `Document.text` is the whole Markdo
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from bot.corpus.bibliography import read_bibliography
@@ -28,13 +30,16 @@ __all__ = [
     "OWN_TOPICS",
     "SUFFIXES",
     "TOPICS",
+    "Corpus",
     "Fact",
     "corpus_fingerprint",
+    "document_line",
     "document_paths",
     "read_claims",
     "read_corpus",
     "read_coverage",
     "read_topics",
+    "stream_corpus",
 ]
 
 BIBLIOGRAPHY = "references.json"
@@ -43,7 +48,25 @@ OURS = {"coverage.csv", OWN_TOPICS}  # files of these formats that are no docume
 
 
 def read_corpus(folder: Path, refused: list[Problem] | None = None) -> tuple[Document, ...]:
-    """All documents, in order of their paths.
+    """All documents, in order of their paths. Raises and refuses as `stream_corpus` does."""
+    return tuple(stream_corpus(folder, refused))
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """The documents of a folder, read from their files each time they are gone through: for a corpus larger than the memory."""
+
+    folder: Path
+
+    def __iter__(self) -> Iterator[Document]:
+        return stream_corpus(self.folder)
+
+    def __len__(self) -> int:
+        return len(document_paths(self.folder))
+
+
+def stream_corpus(folder: Path, refused: list[Problem] | None = None) -> Iterator[Document]:
+    """The documents one by one, in order of their paths; the mistakes of all are raised at the end.
 
     A mistake in a Markdown document or in the bibliography raises CorpusError listing every one of them. A file of another format that
     cannot be used is left out and appended to `refused`.
@@ -54,23 +77,23 @@ def read_corpus(folder: Path, refused: list[Problem] | None = None) -> tuple[Doc
         bibliography = read_bibliography(folder / BIBLIOGRAPHY)
     except FaultError as fault:
         problems.append(Problem(BIBLIOGRAPHY, fault.line, fault.message))
-    documents: dict[str, Document] = {}
+    files: dict[str, str] = {}
     topics = read_topics(folder)
     for path in document_paths(folder):
         name = path.relative_to(folder).as_posix()
         written = path.suffix == ".md"
         try:
             document = read_document(path, name, bibliography, topics) if written else convert(path, name, topics)
-            if document.id in documents:
-                raise FaultError(2, f"id '{document.id}' is already used by {documents[document.id].file}; choose another")
-            documents[document.id] = document
+            if document.id in files:
+                raise FaultError(2, f"id '{document.id}' is already used by {files[document.id]}; choose another")
+            files[document.id] = document.file
+            yield document
         except FaultError as fault:
             (problems if written else [] if refused is None else refused).append(Problem(name, fault.line, fault.message))
-    if not documents and not problems:
+    if not files and not problems:
         problems.append(Problem(str(folder), 1, "no documents here; add one, or point KRATOM_FAQ_CORPUS at the folder that holds them"))
     if problems:
         raise CorpusError(problems)
-    return tuple(documents.values())
 
 
 def read_topics(folder: Path) -> tuple[str, ...]:
@@ -86,9 +109,14 @@ def document_paths(folder: Path) -> list[Path]:
     return sorted(path for path in found if path.is_file() and path.name not in {"README.md", *OURS})
 
 
-def corpus_fingerprint(documents: tuple[Document, ...]) -> str:
+def corpus_fingerprint(documents: Iterable[Document]) -> str:
     """sha256 over what the index depends on: each document's path and bytes, and the references it cites."""
     digest = hashlib.sha256()
     for document in documents:
-        digest.update(f"{document.file}\0{document.sha256}\0{document.references!r}\n".encode())
+        digest.update(document_line(document))
     return digest.hexdigest()
+
+
+def document_line(document: Document) -> bytes:
+    """What a document adds to `corpus_fingerprint`."""
+    return f"{document.file}\0{document.sha256}\0{document.references!r}\n".encode()

@@ -28,7 +28,6 @@ def read_claims(folder: Path, documents: Iterable[Document]) -> tuple[Claim, ...
     path = folder / CLAIMS
     if not path.is_file():
         return ()
-    known = {document.id: document for document in documents}
     problems: list[Problem] = []
     claims: dict[str, Claim] = {}
     try:
@@ -37,6 +36,8 @@ def read_claims(folder: Path, documents: Iterable[Document]) -> tuple[Claim, ...
         mark = getattr(error, "problem_mark", None)
         place = mark.line + 1 if mark else getattr(error, "line", 1)
         raise CorpusError([Problem(CLAIMS, place, f"cannot be read: {getattr(error, 'problem', error)}")]) from error
+    named = set(_documents_of(entries))
+    known = {document.id: document for document in documents if document.id in named}
     for number, entry in enumerate(entries or [], start=1):
         try:
             claim = Claim(entry["id"], entry["statement"], tuple(_stances(entry, known)))
@@ -49,6 +50,16 @@ def read_claims(folder: Path, documents: Iterable[Document]) -> tuple[Claim, ...
     if problems:
         raise CorpusError(problems)
     return tuple(claims.values())
+
+
+def _documents_of(value: Any) -> Iterator[str]:
+    """Each document that any stance names, however the rest of the file is made."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _documents_of(item)
+    elif isinstance(value, dict):
+        yield from (str(name) for key, name in value.items() if key == "document")
+        yield from _documents_of(list(value.values()))
 
 
 def _stances(entry: dict[str, Any], known: dict[str, Document]) -> Iterator[Stance]:

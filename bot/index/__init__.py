@@ -2,14 +2,16 @@
 
     index/current.json           names the build in service; replaced in one rename, so readers never see half an index
     index/build-<id>/            passages.faiss, questions.faiss, sentences.npy, *.keys.npy, bm25/, manifest.json
+    index/.encoding-<identity>/  vectors of a build that is under way or was killed, which the next one takes up
     index/encoder-<identity>/    the exported encoder, shared by builds
     index/converted/             the text of files that are not Markdown, so that a receipt can be checked without converting them again
 
 Passages are cut again from corpus/ at start and compared with the manifest: what differs is named in an IndexStaleError.
 """
 
-from bot.index.building import Progress, build_index
-from bot.index.reading import Features, PassageIndex, open_index
-from bot.index.shared import current_build
+from bot.index.building import build_index
+from bot.index.reading import Features, PassageIndex, check_index, open_index
+from bot.index.shared import Documents, Progress, current_build
+from bot.index.stores import load_index, store_of
 
-__all__ = ["Features", "PassageIndex", "Progress", "build_index", "current_build", "open_index"]
+__all__ = ["Documents", "Features", "PassageIndex", "Progress", "build_index", "check_index", "current_build", "load_index", "open_index", "store_of"]

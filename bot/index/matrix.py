@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,21 @@ Scores = npt.NDArray[np.float32]
 
 
 def lent(path: Path) -> Vectors:
-    """The vectors of a FAISS flat index, shape (n, dimension), without a copy. Read, not mapped: a mapped file cut short would kill the server."""
-    index = faiss.read_index(str(path))
+    """The vectors of a FAISS flat index, shape (n, dimension). Read, not mapped: a mapped file cut short would kill the server."""
+    return rows_of(faiss.read_index(str(path)))
+
+
+def rows_of(index: Any) -> Vectors:
+    """The vectors that a FAISS flat index holds, shape (n, dimension), without a copy."""
     count, dimension = index.ntotal, index.d
     if not count:
         return np.zeros((0, dimension), dtype=np.float32)
     return np.asarray(Rows(index, (count, dimension)))
+
+
+def mapped(path: Path, count: int, dimension: int) -> Vectors:
+    """The vectors of a FAISS flat index too large for memory, shape (n, dimension): they are the end of its file, of which what is looked at is read."""
+    return np.memmap(path, dtype="<f4", mode="r", offset=path.stat().st_size - 4 * count * dimension, shape=(count, dimension))
 
 
 class Rows:
@@ -42,8 +52,11 @@ def cosines(rows: Vectors, vector: Vectors) -> Scores:
     return out
 
 
-def first(scores: Scores, limit: int) -> list[int]:
-    """Numbers of the `limit` highest scores, highest first; of equals the lower number."""
+def first(scores: Scores, limit: int, among: npt.NDArray[np.bool_] | None = None) -> list[int]:
+    """Numbers of the `limit` highest scores, highest first; of equals the lower number. `among`: whose number may be given, all where it is None."""
+    if among is not None:
+        admitted = np.flatnonzero(among)
+        return [int(admitted[place]) for place in first(scores[admitted], limit)]
     if len(scores) > limit:
         least = np.partition(scores, len(scores) - limit)[len(scores) - limit]
         numbers = np.flatnonzero(scores >= least)
@@ -52,37 +65,49 @@ def first(scores: Scores, limit: int) -> list[int]:
     return [int(number) for number in numbers[np.argsort(-scores[numbers], kind="stable")][:limit]]
 
 
+class Words:
+    """The stems of a build and how rare each is."""
+
+    def __init__(self, folder: Path, passages: int) -> None:
+        self._passages = passages
+        self.begins: list[int] = np.load(folder / "indptr.csc.index.npy", allow_pickle=False).tolist()  # one more than there are columns
+        self._columns: dict[str, int] = json.loads((folder / "vocab.index.json").read_text("utf-8"))
+
+    def columns(self, words: Sequence[str]) -> list[tuple[int, float]]:
+        """Of each word that a passage holds: its column, and its weight as a share of the weight of all words, those that none holds among them."""
+        weights = [self._weight(word) for word in words]
+        best = sum(weights)
+        return [(self._columns[word], weight / best) for word, weight in zip(words, weights, strict=True) if word in self._columns]
+
+    def best(self, words: Sequence[str]) -> float:
+        """The weight of all words together: BM25 is told as a share of it. 0 for no words."""
+        return sum(self._weight(word) for word in words)
+
+    def held(self, column: int) -> slice:
+        """Where the entries of a word stand."""
+        return slice(self.begins[column], self.begins[column + 1])
+
+    def _weight(self, word: str) -> float:
+        """Weight of a word, the rarer the higher; of one that no passage holds the highest."""
+        held = self.held(self._columns[word]) if word in self._columns else slice(0, 0)
+        holders = held.stop - held.start
+        return float(np.log(1 + (self._passages - holders + 0.5) / (holders + 0.5)))
+
+
 class Lexical:
     """The BM25 scores that bm25s saved, read without it: `import bm25s` brings scipy."""
 
     def __init__(self, folder: Path, passages: int) -> None:
-        self._passages = passages
-        self._scores: Scores = np.load(folder / "data.csc.index.npy", allow_pickle=False)
-        self._numbers: npt.NDArray[np.int32] = np.load(folder / "indices.csc.index.npy", allow_pickle=False)
-        self._columns: list[int] = np.load(folder / "indptr.csc.index.npy", allow_pickle=False).tolist()
-        self._words: dict[str, int] = json.loads((folder / "vocab.index.json").read_text("utf-8"))
+        self.passages, self.words = passages, Words(folder, passages)
+        self.values: Scores = np.load(folder / "data.csc.index.npy", allow_pickle=False)
+        self.numbers: npt.NDArray[np.int32] = np.load(folder / "indices.csc.index.npy", allow_pickle=False)
 
-    def scores(self, words: list[str]) -> tuple[Scores, Scores]:
+    def scores(self, words: Sequence[str]) -> tuple[Scores, Scores]:
         """(BM25, coverage) of every passage for distinct stems, each as a share of the best there could be."""
-        total, coverage = np.zeros(self._passages, dtype=np.float32), np.zeros(self._passages, dtype=np.float32)
-        weights = {word: self._idf(word) for word in words}
-        best = sum(weights.values())
-        if not best:
-            return total, coverage
-        for word in words:
-            if word in self._words:
-                held = self._held(word)
-                numbers = self._numbers[held]
-                total[numbers] += self._scores[held]  # a passage stands once in a column
-                coverage[numbers] += weights[word] / best
-        return total / np.float32(best), coverage
-
-    def _held(self, word: str) -> slice:
-        column = self._words[word]
-        return slice(self._columns[column], self._columns[column + 1])
-
-    def _idf(self, word: str) -> float:
-        """Weight of a word, the rarer the higher; of one that no passage holds the highest."""
-        held = self._held(word) if word in self._words else slice(0, 0)
-        holders = held.stop - held.start
-        return float(np.log(1 + (self._passages - holders + 0.5) / (holders + 0.5)))
+        total, coverage = np.zeros(self.passages, dtype=np.float32), np.zeros(self.passages, dtype=np.float32)
+        for column, share in self.words.columns(words):
+            held = self.words.held(column)
+            numbers = self.numbers[held]
+            total[numbers] += self.values[held]  # a passage stands once in a column
+            coverage[numbers] += share
+        return total / np.float32(self.words.best(words) or 1), coverage

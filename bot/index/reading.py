@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,13 @@ from bot.chunking import VERSION as CHUNKER
 from bot.corpus import corpus_fingerprint
 from bot.encoder import Encoder, Vectors, export_name, is_whole, model_identity, open_encoder
 from bot.errors import IndexStaleError
-from bot.index.matrix import Lexical, Scores, cosines, first, lent
+from bot.index.approximate import ApproximateStore
+from bot.index.flat import FlatStore
+from bot.index.matrix import Scores
 from bot.index.shared import (
     CUTTING,
     FORMAT,
+    Documents,
     check_files,
     current_build,
     passages_fingerprint,
@@ -32,6 +34,7 @@ from bot.index.shared import (
     vocabulary,
     write_synced,
 )
+from bot.index.store import Admit, Cards, Numbers, VectorStore
 from bot.records import Document, Span
 from bot.remembered import Remembered
 
@@ -39,7 +42,16 @@ log = logging.getLogger(__name__)
 CANDIDATES = 50  # per list: ten times what is shown, so that fusion decides and not the cut; not tuned
 MEAN_OF = 3  # questions of a section whose mean is a feature
 VECTORS = 1024  # queries whose vector is kept, without their text: 1.5 kB each; a conversation searches what was asked before again
-ASKED = 8  # vectors whose cosines to every question are kept, 60 kB each: one reply reads them twice
+
+
+OpenStore = Callable[[Path, dict[str, Any], Cards], VectorStore]  # of a build's folder, its manifest and the cards of its passages
+
+
+def open_local(folder: Path, manifest: dict[str, Any], cards: Cards) -> VectorStore:  # noqa: ARG001  # every store is opened with the cards
+    """The arrays of the build itself, in this process."""
+    if manifest.get("approximate"):
+        return ApproximateStore(folder, manifest)
+    return FlatStore(folder, manifest["counts"]["passages"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +70,26 @@ class Features:
 class PassageIndex:
     """A build opened for reading. Its arrays never change, so threads may share it."""
 
-    def __init__(self, folder: Path, documents: tuple[Document, ...], encoder: Encoder) -> None:
+    def __init__(self, folder: Path, documents: tuple[Document, ...], encoder: Encoder, open_store: OpenStore) -> None:
         self.encoder = encoder
-        self._folder = folder
+        self.folder = folder
         self.documents = {document.id: document for document in documents}
         self.manifest: dict[str, Any] = read_json(folder / "manifest.json")
         check_files(folder, self.manifest)
         self.passages = read_passages(folder, documents)
         self.questions, self._owners = questions_of(documents, self.passages)
-        self._passages, self._questions = lent(folder / "passages.faiss"), lent(folder / "questions.faiss")
-        self._sentences: Vectors = np.load(folder / "sentences.npy", allow_pickle=False)  # not mapped: a file cut short would kill the server
         self._sentence_rows = read_sentences(folder, len(self.passages))
+        self._sentences_of = Ranges([range(row, row + len(spans)) for row, spans in self._sentence_rows])
+        self._questions_of = Ranges([self._owners.ranges[(passage.document_id, passage.section)] for passage in self.passages])
         self.vocabulary = vocabulary(self.passages)
-        self._lexical = Lexical(folder / "bm25", len(self.passages))
+        self.cards = Cards(self.passages, self._owners.passages)
+        self._store: VectorStore = open_store(folder, self.manifest, self.cards)
         self._vectors = Remembered(self._encoded, VECTORS)
-        self._asked = lru_cache(maxsize=ASKED)(self._cosines_of_questions)
 
     @property
     def certificate(self) -> dict[str, Any] | None:
         """The abstention certificate measured for this very build; None where there is none yet."""
-        path = self._folder / "certificate.json"
+        path = self.folder / "certificate.json"
         try:
             return read_json(path) if path.is_file() else None
         except IndexStaleError as error:
@@ -86,7 +98,7 @@ class PassageIndex:
 
     def keep_certificate(self, claim: dict[str, Any]) -> None:
         """Keep a certificate beside the build it was measured on; it goes when the build goes."""
-        write_synced(self._folder / "certificate.json", json.dumps(claim, indent=1))
+        write_synced(self.folder / "certificate.json", json.dumps(claim, indent=1))
 
     @property
     def id(self) -> str:
@@ -97,41 +109,55 @@ class PassageIndex:
         """The query's unit vector, shape (dimension,)."""
         return self._vectors(query)
 
-    def candidates(self, query: str, vector: Vectors) -> list[Features]:
-        """Features of every passage that one of the three lists puts among its first."""
-        lexical, coverage = self._lexical.scores(sorted(set(stems([query])[0])))  # in order: sums of floats differ with it
-        passages, asked = cosines(self._passages, vector), self._asked(vector.tobytes())
-        numbers = {*first(passages, CANDIDATES), *first(lexical, CANDIDATES)}
-        for question in first(asked, CANDIDATES):
-            numbers.update(self._owners.passages[question])
-        chosen = sorted(numbers)
-        sentence = self._nearest_sentences(chosen, vector)
-        best = self._best_questions(chosen, asked)
+    def candidates(self, query: str, vector: Vectors, admit: Admit | None = None) -> list[Features]:
+        """Features of every passage that one of the three lists puts among its first, of those that `admit` lets through by tier, topic, jurisdiction, date."""
+        store, words = self._store, sorted(set(stems([query])[0]))  # in order: sums of floats differ with it
+        among = self.cards.among(admit) if admit else None
+        near, worded, asked = store.at_once(
+            [
+                lambda: store.nearest("passages", vector, CANDIDATES, among),
+                lambda: store.worded(words, CANDIDATES, among),
+                lambda: store.nearest("questions", vector, CANDIDATES, among),
+            ]
+        )
+        owned = {number for question in asked for number in self._owners.passages[question]}
+        chosen = np.array(sorted({*near, *worded, *(number for number in owned if among is None or among.passages[number])}), dtype=np.int64)
+        sentences, questions = self._sentences_of.rows(chosen), self._questions_of.rows(chosen)
+        cosines, lexical, inner, asked_for = store.at_once(
+            [
+                lambda: store.cosines("passages", chosen, vector),
+                lambda: store.lexical(words, chosen),
+                lambda: store.cosines("sentences", sentences, vector),
+                lambda: store.cosines("questions", questions, vector),
+            ]
+        )
+        sentence = self._sentences_of.best(chosen, inner, 1)
+        best = self._questions_of.best(chosen, asked_for, MEAN_OF)
         return [
             Features(
                 number=number,
                 passage=passage,
-                question=best[number][0] if number in best else passage,
-                questions=best[number][1] if number in best else passage,
-                sentence=sentence.get(number, passage),
-                lexical=words,
+                question=own[0] if own else passage,
+                questions=sum(own) / len(own) if own else passage,
+                sentence=said[0] if said else passage,
+                lexical=score,
                 coverage=share,
             )
-            for number, passage, words, share in zip(chosen, passages[chosen].tolist(), lexical[chosen].tolist(), coverage[chosen].tolist(), strict=True)
+            for number, passage, own, said, score, share in zip(chosen.tolist(), cosines.tolist(), best, sentence, *lexical.tolist(), strict=True)
         ]
 
     def similarity(self, number: int, other: int) -> float:
         """Cosine of two passages."""
-        return float(self._passages[number] @ self._passages[other])
+        return self._store.similarity(number, other)
 
     def sentence_cosines(self, number: int, vector: Vectors) -> list[tuple[Span, float]]:
         """Each sentence of passage `number` with its cosine to the query."""
         row, spans = self._sentence_rows[number]
-        return list(zip(spans, cosines(self._sentences[row : row + len(spans)], vector).tolist(), strict=True))
+        return list(zip(spans, self._store.cosines("sentences", np.arange(row, row + len(spans)), vector).tolist(), strict=True))
 
     def near_questions(self, vector: Vectors, limit: int) -> list[int]:
         """Numbers of the questions nearest to the vector, nearest first."""
-        return first(self._asked(vector.tobytes()), limit)
+        return self._store.nearest("questions", vector, limit)
 
     def section_of(self, question: int) -> tuple[str, int]:
         """(document id, section number) that question `question` belongs to."""
@@ -142,41 +168,61 @@ class PassageIndex:
         vector.flags.writeable = False  # it is lent to every caller
         return vector
 
-    def _cosines_of_questions(self, vector: bytes) -> Scores:
-        return cosines(self._questions, np.frombuffer(vector, dtype=np.float32))
 
-    def _nearest_sentences(self, chosen: Sequence[int], vector: Vectors) -> dict[int, float]:
-        """Of each chosen passage with sentences: the cosine of the nearest."""
-        rows = [(number, self._sentence_rows[number][0], len(self._sentence_rows[number][1])) for number in chosen]
-        rows = [(number, row, count) for number, row, count in rows if count]
-        if not rows:
-            return {}
-        near = cosines(np.concatenate([self._sentences[row : row + count] for _, row, count in rows]), vector)
-        begins = np.cumsum([0, *(count for _, _, count in rows[:-1])])
-        return dict(zip((number for number, _, _ in rows), np.maximum.reduceat(near, begins).tolist(), strict=True))
+class Ranges:
+    """Which rows of another table belong to each passage."""
 
-    def _best_questions(self, chosen: Sequence[int], asked: Scores) -> dict[int, tuple[float, float]]:
-        """Of each chosen passage whose section has questions: the best cosine of one of them, and the mean of the best three."""
-        found: dict[int, tuple[float, float]] = {}
-        for number in chosen:
-            passage = self.passages[number]
-            rows = self._owners.ranges.get((passage.document_id, passage.section))
-            if rows:
-                best = sorted(asked[rows.start : rows.stop].tolist(), reverse=True)[:MEAN_OF]
-                found[number] = best[0], sum(best) / len(best)
+    def __init__(self, ranges: Sequence[range]) -> None:
+        self._begins = np.array([one.start for one in ranges], dtype=np.int64)
+        self._counts = np.array([len(one) for one in ranges], dtype=np.int64)
+
+    def rows(self, chosen: Numbers) -> Numbers:
+        """The rows of the chosen passages, one passage after the other."""
+        counts = self._counts[chosen]
+        ends = np.cumsum(counts)
+        shifts = self._begins[chosen] - (ends - counts)
+        return np.repeat(shifts, counts) + np.arange(counts.sum())
+
+    def best(self, chosen: Numbers, scores: Scores, limit: int) -> list[list[float]]:
+        """Of each chosen passage the highest `limit` of its rows' scores, which stand as `rows` gave them; none where it has no rows."""
+        found, values, begin = [], scores.tolist(), 0
+        for count in self._counts[chosen].tolist():
+            found.append(sorted(values[begin : begin + count], reverse=True)[:limit])
+            begin += count
         return found
 
 
-def open_index(folder: Path, documents: tuple[Document, ...], model: str) -> PassageIndex:
+def open_index(folder: Path, documents: tuple[Document, ...], model: str, open_store: OpenStore = open_local) -> PassageIndex:
     """The build in service. IndexMissingError when there is none, IndexStaleError naming what changed since or what is damaged."""
     try:
-        return _opened(folder, documents, model)
+        return _opened(folder, documents, model, open_store)
     except (AttributeError, EOFError, IndexError, KeyError, OSError, OverflowError, RuntimeError, TypeError, ValueError) as error:
         told = f"the index in {folder} is damaged or was replaced while it was opened ({type(error).__name__})"
         raise IndexStaleError(f"{told}; run: python -m bot build --force") from error
 
 
-def _opened(folder: Path, documents: tuple[Document, ...], model: str) -> PassageIndex:
+def _opened(folder: Path, documents: tuple[Document, ...], model: str, open_store: OpenStore) -> PassageIndex:
+    build, exported = _fitting(folder, documents, model)
+    index = PassageIndex(build, documents, open_encoder(exported, model), open_store)
+    if index.manifest["passages_sha256"] != passages_fingerprint(index.passages):
+        raise IndexStaleError("the passages are cut differently now; run: python -m bot build")
+    return index
+
+
+def check_index(folder: Path, documents: Documents, model: str) -> None:
+    """As `open_index`, but opens nothing: every file of the build in service is whole and made for these documents, this model and this code."""
+    try:
+        build, _ = _fitting(folder, documents, model)
+        manifest = read_json(build / "manifest.json")
+        check_files(build, manifest)
+        if missing := [name for name in manifest["files"] if not (build / name).is_file()]:
+            raise IndexStaleError(f"{build / missing[0]} is missing or was changed; run: python -m bot build --force")
+    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+        raise IndexStaleError(f"the index in {folder} is damaged ({type(error).__name__}); run: python -m bot build --force") from error
+
+
+def _fitting(folder: Path, documents: Documents, model: str) -> tuple[Path, Path]:
+    """The folders of the build in service and of its encoder. IndexFolderError where they do not fit."""
     build = current_build(folder)
     manifest = read_json(build / "manifest.json")
     name, _, identity = model_identity(model)
@@ -195,14 +241,10 @@ def _opened(folder: Path, documents: tuple[Document, ...], model: str) -> Passag
     exported = folder / Path(manifest["encoder"]["folder"]).name
     if not is_whole(exported):
         raise IndexStaleError(f"the exported encoder {exported} is missing or was changed; run: python -m bot build --force")
-    encoder = open_encoder(exported, model)
-    index = PassageIndex(build, documents, encoder)
-    if manifest["passages_sha256"] != passages_fingerprint(index.passages):
-        raise IndexStaleError("the passages are cut differently now; run: python -m bot build")
-    return index
+    return build, exported
 
 
-def _changed_documents(manifest: dict[str, Any], documents: tuple[Document, ...]) -> str:
+def _changed_documents(manifest: dict[str, Any], documents: Documents) -> str:
     then, now = manifest.get("documents", {}), {document.id: document.sha256 for document in documents}
     names = sorted(key for key in then.keys() | now.keys() if then.get(key) != now.get(key))
     return f"the corpus ({', '.join(names[:5]) or 'references.json'}{' …' if len(names) > 5 else ''})"

@@ -6,16 +6,16 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import Stemmer
 
-from bot.chunking import cut, encoded_text, passage_of, sentences
+from bot.chunking import cut, encoded_text, passage_of
 from bot.encoder import Encoder
 from bot.errors import IndexMissingError, IndexStaleError
 from bot.records import Document, Passage, Span
@@ -26,7 +26,9 @@ WORD = re.compile(r"\b\w\w+\b")
 STOP_WORDS = re.compile(r"an?|and|are|as|at|be|but|by|for|if|in|into|is|it|no|not|of|on|or|such|that|the|their|then|there|these|they|this|to|was|will|with")
 LIBRARIES = ("faiss-cpu", "bm25s", "PyStemmer", "onnxruntime", "tokenizers", "sentencex")
 CUTTING = ("tokenizers", "sentencex")  # of these: what decides where a passage ends
+VECTORS = ("passages.faiss", "questions.faiss", "sentences.npy", "bm25/data.csc.index.npy", "bm25/indices.csc.index.npy")  # what a server holds too
 Numbers = npt.NDArray[np.int32]
+Progress = Callable[[str, int, int], None]  # what is done, how many so far, of how many (in a corpus of several windows an estimate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,14 @@ class Owners:
     sections: list[tuple[str, int]]
     ranges: dict[tuple[str, int], range]
     passages: list[list[int]]
+
+
+class Documents(Protocol):
+    """The corpus as a build reads it: from its files each time, or all in memory."""
+
+    def __iter__(self) -> Iterator[Document]: ...
+
+    def __len__(self) -> int: ...
 
 
 def cut_all(documents: Iterable[Document], encoder: Encoder) -> tuple[Passage, ...]:
@@ -69,9 +79,11 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def check_files(folder: Path, manifest: dict[str, Any]) -> None:
-    """IndexStaleError unless every file of a build is the one its manifest was written for."""
+    """IndexStaleError unless every file of a build is the one its manifest was written for; vectors may be absent where a server holds them."""
     for name, expected in manifest["files"].items():
         path = folder / name
+        if name in VECTORS and not path.exists():
+            continue  # who needs it fails to open it
         if not path.is_file() or sha256(path) != expected:
             raise IndexStaleError(f"{path} is missing or was changed; run: python -m bot build --force")
 
@@ -100,17 +112,8 @@ def lexical_texts(documents: Iterable[Document], passages: Sequence[Passage]) ->
     return [" ".join([encoded_text(passage), *sections[passage.document_id][passage.section].questions]) for passage in passages]
 
 
-def write_places(folder: Path, documents: Sequence[Document], passages: Sequence[Passage]) -> None:
-    """Write where everything stands: passages.npy (n, 4) document, section, start, end; sentences.places.npy (m, 3) passage, start, end."""
-    number_of = {document.id: number for number, document in enumerate(documents)}
-    rows = [(number_of[passage.document_id], passage.section, passage.start, passage.end) for passage in passages]
-    inner = [(number, passage.start + span.start, passage.start + span.end) for number, passage in enumerate(passages) for span in sentences(passage.text)]
-    np.save(folder / "passages.npy", np.array(rows, dtype=np.int32).reshape(-1, 4), allow_pickle=False)
-    np.save(folder / "sentences.places.npy", np.array(inner, dtype=np.int32).reshape(-1, 3), allow_pickle=False)
-
-
 def read_passages(folder: Path, documents: Sequence[Document]) -> tuple[Passage, ...]:
-    """The passages that `write_places` wrote, of the same documents: cut without asking the encoder's tokenizer how long each is."""
+    """The passages of passages.npy, cut from the same documents: cut without asking the encoder's tokenizer how long each is."""
     rows: Numbers = np.load(folder / "passages.npy", allow_pickle=False)
     return tuple(passage_of(documents[number], section, Span(start, end)) for number, section, start, end in rows.tolist())
 
@@ -142,10 +145,17 @@ def vocabulary(passages: Sequence[Passage]) -> frozenset[str]:
     return frozenset(re.findall(r"[^\W\d_]+", " ".join(map(encoded_text, passages)).casefold()))
 
 
-def passages_fingerprint(passages: Sequence[Passage]) -> str:
+def passages_fingerprint(passages: Iterable[Passage]) -> str:
     """sha256 over where each passage stands."""
-    lines = "".join(f"{passage.document_id}\0{passage.start}\0{passage.end}\n" for passage in passages)
-    return hashlib.sha256(lines.encode()).hexdigest()
+    digest = hashlib.sha256()
+    for passage in passages:
+        digest.update(passage_line(passage.document_id, passage.start, passage.end))
+    return digest.hexdigest()
+
+
+def passage_line(document_id: str, start: int, end: int) -> bytes:
+    """What a passage adds to `passages_fingerprint`."""
+    return f"{document_id}\0{start}\0{end}\n".encode()
 
 
 def sha256(path: Path) -> str:

@@ -1,0 +1,68 @@
+"""One passage's bytes, from a folder or an object store, without the rest of its document: for a corpus too large for one disk.
+
+A place is a folder, or the address under which an object store (S3, GCS, MinIO, any web server) gives the corpus's files by HTTP range. What comes
+is compared with the hash that was taken when the passage was cut, so a text that was changed there is never shown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import quote
+from urllib.request import Request, urlopen
+
+from bot.errors import StoreError
+from bot.records import Document, Span
+
+WAIT = 5.0  # seconds for one passage
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Bytes `begin` up to, not including, `end` of a file of the corpus, and their sha256."""
+
+    file: str
+    begin: int
+    end: int
+    sha256: str
+
+
+def range_of(document: Document, span: Span) -> Range:
+    """Where the text of a span stands in its file, whose text is UTF-8 and has no byte order mark. ValueError for a document made from another format."""
+    if document.converted:
+        raise ValueError(f"{document.file} was converted: its text is not a range of its file")
+    begin = len(document.text[: span.start].encode("utf-8"))
+    data = document.text[span.start : span.end].encode("utf-8")
+    return Range(document.file, begin, begin + len(data), hashlib.sha256(data).hexdigest())
+
+
+def read_range(place: str, wanted: Range) -> str:
+    """The text of a range under a folder or an http(s) address, its hash checked. StoreError where it cannot be had or is another."""
+    try:
+        data = _fetched(f"{place.rstrip('/')}/{quote(wanted.file)}", wanted) if place.startswith(("http://", "https://")) else _read(Path(place), wanted)
+    except (OSError, ValueError) as error:  # URLError and timeouts are OSErrors
+        reason = error.reason if isinstance(error, URLError) else error
+        raise StoreError(f"{wanted.file} cannot be read from {place} ({reason}); put the corpus there, or set another place") from error
+    if hashlib.sha256(data).hexdigest() != wanted.sha256:
+        raise StoreError(f"bytes {wanted.begin} to {wanted.end} of {wanted.file} in {place} are not those that were indexed; run: python -m bot build")
+    return data.decode("utf-8")
+
+
+def _read(folder: Path, wanted: Range) -> bytes:
+    with (folder / wanted.file).open("rb") as file:
+        file.seek(wanted.begin)
+        return file.read(wanted.end - wanted.begin)
+
+
+def _fetched(address: str, wanted: Range) -> bytes:
+    if wanted.begin == wanted.end:
+        return b""
+    asked = Request(address, headers={"Range": f"bytes={wanted.begin}-{wanted.end - 1}"})  # noqa: S310  # `read_range` lets only http(s) through
+    with urlopen(asked, timeout=WAIT) as answer:  # noqa: S310  # the same
+        if answer.status != HTTPStatus.PARTIAL_CONTENT:
+            raise ValueError("the server gives no ranges")
+        data: bytes = answer.read(wanted.end - wanted.begin)
+        return data
