@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from benchmarks import performance, performance_report
+from benchmarks import performance, performance_report, scale
 from bot.corpus import read_corpus
 
 
@@ -44,3 +45,12 @@ def test_the_report_gives_ratios_to_the_best_dense_peer_and_says_what_was_not_me
     assert "| one question, p50 | 0.25 | at most 0.5 | holds |" in text
     assert "| p99 over p50, ours alone | 2.5 | at most 3 | holds |" in text
     assert "no --data was given" in text
+
+
+def test_the_stores_side_by_side_are_told_with_what_could_not_be_measured_and_a_plot(tmp_path: Path) -> None:
+    made: dict[int, dict[str, dict[str, Any]]] = {
+        size: {"flat": {"build_s": size / 1e4, "p50": size / 1e5}, "milvus-flat": {"told": "not done after 2 minutes"}} for size in (1000, 10_000)
+    }
+    text = scale._report(made, tmp_path / "figures.md")
+    assert "| FAISS flat | 0.1 | – | 0.01 |" in text and "| Milvus FLAT (not done after 2 minutes) | – |" in text
+    assert (tmp_path / "figures.md").read_text("utf-8") == text and (tmp_path / "figures.svg").read_text("utf-8").startswith("<?xml")

@@ -32,6 +32,7 @@ from bot.index.matrix import lent
 from bot.index.store import Table, VectorStore
 from bot.pipeline import build, open_bot
 from bot.settings import Settings
+from bot.verify import verify
 
 ROOT = Path(__file__).parents[1]
 Corpus = Callable[..., Path]
@@ -221,9 +222,8 @@ def test_the_first_ten_are_the_same_behind_a_filter(bot: Bot, served: Bot, chose
 def test_a_reply_and_its_receipt_are_the_same_from_both_stores(bot: Bot, served: Bot) -> None:
     for message in ("can kratom hurt the liver", "he wont wake up", "kratom and xanax together?", "who won the chess world cup"):
         ours, theirs = bot.reply(message), served.reply(message)
-        assert theirs.receipt()["hits"] == ours.receipt()["hits"] if "hits" in ours.receipt() else True
-        assert [hit.passage for hit in theirs.hits] == [hit.passage for hit in ours.hits]
-        assert theirs.notices == ours.notices
+        assert theirs.receipt()["pieces"] == ours.receipt()["pieces"] and theirs.receipt()["index"] == ours.receipt()["index"]
+        assert verify(theirs.to_dict(), bot.settings.corpus, bot.settings.replies) == len(theirs.notices) + len(theirs.hits)
 
 
 @milvus
@@ -284,6 +284,7 @@ import os, sys
 from pathlib import Path
 from bot.pipeline import build
 from bot.settings import Settings
+from bot.verify import verify
 def progress(what, done, total):
     if what == sys.argv[3]:
         os._exit(9)

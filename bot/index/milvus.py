@@ -30,7 +30,7 @@ from bot.index.matrix import Scores, Words
 from bot.index.store import TABLES, Among, Cards, Numbers, T, Table
 from bot.settings import PREFIX
 
-WAIT = 5.0  # seconds for one answer; a reply may take 30 and asks several times
+WAIT = 10.0  # seconds for one answer, at most; a reply may take 30 and asks several times, but after one failure no more for a while
 REST = 5.0  # seconds without a new try after a failure, so that the fixed texts come at once while a server is away
 TIES = 16  # rows asked for beyond the limit: at its edge the server picks of equals any, we the lowest numbers
 ROWS = 8192  # at most in one call; Milvus gives 16,384
