@@ -30,7 +30,7 @@ from bot.records import Document, Reference, Section, Span
 from bot.settings import Settings
 
 SENTENCES = 5  # of a passage, as in our corpus
-DAYS = {"status": "reviewed", "reviewed": "2026-01-01", "review_by": "2028-01-01"}
+CARD = ("basics", "reviewed", "2026-01-01", "2028-01-01", "")  # topic, status, dates and file of every document
 
 
 class Quick:
@@ -67,7 +67,7 @@ class Endless:
         for number in range(self._count):
             text = " ".join(f"Document {number} says in sentence {turn} that kratom has effect number {number * 7 + turn}." for turn in range(self._sentences))
             section = Section(f"Title {number}", (f"what does {number} do",), Span(0, len(text)))
-            yield Document(f"d{number}", f"Title {number}", "basics", **DAYS, file="", text=text, sha256="", sections=(section,), references=(reference,))
+            yield Document(f"d{number}", f"Title {number}", *CARD, text, "", (section,), (reference,))
 
 
 def written(folder: Path, count: int, encoder: Quick) -> dict[str, int]:

@@ -10,6 +10,7 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -190,7 +191,7 @@ def test_a_vector_is_found_by_the_hash_of_its_text_and_the_newest_counts(tmp_pat
     for _ in range(40):
         texts = [f"text {number}" for number in source.choice(500, size=int(source.integers(1, 60)), replace=False)]
         vectors = source.normal(size=(len(texts), 4)).astype(np.float32)
-        known.add(keys_of(texts), lambda vectors=vectors: vectors)
+        known.add(keys_of(texts), partial(np.asarray, vectors))
         expected.update(zip(texts, vectors, strict=True))
     asked = [f"text {number}" for number in range(600)]
     places = known.find(keys_of(asked))

@@ -82,7 +82,7 @@ def test_the_certificate_is_kept_beside_its_build(bot: Bot) -> None:
         assert bot.index.certificate == {"answers": 1}
     finally:
         if before is None:
-            (bot.index._folder / "certificate.json").unlink()
+            (bot.index.folder / "certificate.json").unlink()
         else:
             bot.index.keep_certificate(before)
 

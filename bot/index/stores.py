@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bot.index.building import Progress
 from bot.index.reading import OpenStore, PassageIndex, open_local
+from bot.index.shared import Progress
 from bot.index.store import Cards, VectorStore
 from bot.settings import Settings
 

@@ -139,12 +139,14 @@ class Writer:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for file in (*self._tables.values(), self._places, self._inner):
-            file.drop()
+        for table in self._tables.values():
+            table.drop()
+        for places in (self._places, self._inner):
+            places.drop()
 
     def close(self) -> dict[str, Any]:
         """Finish every file; the manifest's part about them. IndexFolderError where there is no passage."""
-        counts = {"documents": len(self._documents), **{name: table.close() for name, table in self._tables.items()}}
+        counts: dict[str, int] = {"documents": len(self._documents), **{str(name): table.close() for name, table in self._tables.items()}}
         self._places.close()
         self._inner.close()
         if not self._count:
