@@ -47,6 +47,8 @@ NAMED = 0.4  # probability from which a rule's own text is shown and not the gen
 # Rules that the classifier does not weigh: what our own buttons say, and words of other languages, which it knows from rough glosses only.
 TRUSTED = ("said-in-danger", "danger-languages", "wish-to-die-languages", "wish-not-to-wake")
 FEW, SURER = 4, 0.45  # words, and how sure the classifier alone must be to show the full text for so few: "is he addicted?" is 0.39
+# A few words behind others are read with them: alone, one follow-up of five ("since when", "and indiana") looked like a danger. Unless this sure.
+WORDS, LETTERS, SURE_ALONE = 8, 50, 0.35
 ALL_CLEAR = "all-clear"  # the button that says so
 WORD = re.compile(r"[a-z]+")
 
@@ -131,7 +133,7 @@ class Guardrails:
         """
         fired, lowered = self._judge(message)
         if reading:
-            reading = replace(reading, context=max(reading.context, reading.alone, key=_danger_of))  # calm messages before it hide no danger
+            reading = replace(reading, context=_telling(message, history, reading))
         if query is not None and query != message:
             known = {match.rule for match in (*fired, *lowered)}
             fired += [match for match in self._judge(query)[0] if match.action not in (*DANGER, "smalltalk") and match.rule not in known]
@@ -322,6 +324,14 @@ def _mended(word: str, lexicon: tuple[str, ...]) -> str:
     best = min(lexicon, key=lambda entry: OSA.distance(word, entry, score_cutoff=allowed))
     same_start = best[:1] == word[:1] and abs(len(best) - len(word)) <= 1
     return best if same_start and OSA.distance(word, best, score_cutoff=allowed) <= allowed else word
+
+
+def _telling(message: str, history: Sequence[str], reading: Reading) -> Mapping[str, float]:
+    """The reading that tells of danger: calm messages before it hide none, and a few words alone tell of none."""
+    short = bool(history) and len(message.split()) <= WORDS and len(message) <= LETTERS
+    if short and _danger_of(reading.alone) < SURE_ALONE:
+        return reading.context
+    return max(reading.context, reading.alone, key=_danger_of)
 
 
 def _danger_of(scores: Mapping[str, float]) -> float:

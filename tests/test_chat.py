@@ -274,7 +274,7 @@ def test_a_choice_can_be_picked_in_words(bot: Bot) -> None:
 
 
 def test_yes_and_no_answer_the_check(bot: Bot) -> None:
-    unsure = "breathing feels a little shallow after tea but im fine"
+    unsure = "i took 2 grams of kratom and feel a bit dizzy is that normal"
     assert bot.reply(unsure).urgency == "possible"
     assert bot.reply("yes", [unsure]).urgency == "now"
     assert bot.reply("no", [unsure]).urgency == "none"

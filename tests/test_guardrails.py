@@ -10,6 +10,7 @@ import pytest
 from bot import guardrails
 from bot.chat import Bot
 from bot.errors import TextsError
+from bot.evaluation.conversations import read_steps
 from bot.guardrails import DANGER, EXAMPLES, Reading, Rule, load_guardrails
 from bot.messages import ORDINARY, normalise
 from bot.records import Action
@@ -121,6 +122,12 @@ def test_a_refusal_that_the_classifier_does_not_believe_is_dropped_and_one_it_is
     assert RAILS.decide(message, reading=reading({"decline": 0.001})).action == "answer"
     sure = RAILS.decide("an unremarkable sentence", reading=reading({"decline": 0.9, "source": 0.8}))
     assert sure.action == "decline" and sure.replies == ("decline-source",)
+
+
+def test_a_few_words_behind_a_calm_question_are_no_danger(bot: Bot) -> None:
+    steps = read_steps("tune")
+    alarmed = [step for step in steps if bot.decide(step.message, step.before).urgency != "none"]
+    assert len(alarmed) <= 0.06 * len(steps), [step.message for step in alarmed]  # 0.24 when each message was judged alone too
 
 
 def test_calm_messages_before_it_hide_no_danger(bot: Bot) -> None:

@@ -99,7 +99,7 @@ class Bot:
             asked = Query(text) if decision.action == "smalltalk" else asked
             return self._fixed(self.texts.localised((*_check(decision), *decision.replies), language_of(text)), decision, asked, region)
         try:
-            shown = self._passages.for_message(text, asked, earlier, decision, signals_of(reading), self.query_for)
+            shown = self._passages.for_message(text, asked, earlier, decision, self.signals, self.query_for)
         except Exception:  # a broken index must never hide a fixed text
             self._failures += 1
             log.exception("the search failed")

@@ -42,6 +42,7 @@ class Shown:
 
 
 QueryFor = Callable[[str, Sequence[str]], Query]  # what is searched for a message after the earlier ones
+SignalsFor = Callable[[str], Signals]  # what the guardrails' classifier makes of a text
 
 
 class Passages:
@@ -72,10 +73,10 @@ class Passages:
         free = tuple(hit for hit in found.hits if not AMOUNT.search(hit.passage.text))
         return replace(found, hits=free, tied=())
 
-    def for_message(self, text: str, query: Query, earlier: Sequence[str], decision: Decision, signals: Signals, query_for: QueryFor) -> Shown:
+    def for_message(self, text: str, query: Query, earlier: Sequence[str], decision: Decision, signals_for: SignalsFor, query_for: QueryFor) -> Shown:
         """What is shown of the passages: nothing unless one probably answers."""
-        found = self._search(query, decision, signals)
-        hits, unanswered = self._parts(text, earlier, decision, signals, found, query_for)
+        found = self._search(query, decision, signals_for(query.text))
+        hits, unanswered = self._parts(text, earlier, decision, found, signals_for, query_for)
         if not hits:
             return Shown(suggestions=() if decision.action == "decline" else self._suggestions((query.text, *earlier), found, ()))
         hits, disagreement = balanced(hits, self._claims, self._index.passages), None
@@ -90,14 +91,15 @@ class Passages:
         return Shown(hits, suggestions, self._choices(hits, found), missing, disagreement)
 
     def _parts(
-        self, text: str, earlier: Sequence[str], decision: Decision, signals: Signals, found: Found, query_for: QueryFor
+        self, text: str, earlier: Sequence[str], decision: Decision, found: Found, signals_for: SignalsFor, query_for: QueryFor
     ) -> tuple[tuple[Hit, ...], tuple[str, ...]]:
         """The hits, those that answer one question of several first and labelled with it; and the questions that nothing answers."""
         asked = parts(text)
         shown: list[Hit] = []
         unanswered = []
         for number, part in enumerate(asked if len(asked) > 1 else ()):
-            own = self._search(query_for(part, [*earlier, *asked[:number]]), decision, signals)
+            query = query_for(part, [*earlier, *asked[:number]])
+            own = self._search(query, decision, signals_for(query.text))
             if not self._answers(own):
                 unanswered.append(part)
             elif not any(_same_section(own.hits[0], hit) for hit in shown):

@@ -92,6 +92,9 @@ def conversations_markdown(bot: Bot, half: str) -> str:
     lines += [f"| corrections that do | {share(corrected)} |"]
     lines += [f"| picks understood ({', '.join(repr(word) for word, _ in PICKED)}) | {share(_picks(bot, half))} |"]
     lines += [f"| new subjects into which the old one leaks | {share([bool(bot.query_for(step.message, step.before).carried) for step in changed])} |"]
+    lines += [
+        f"| later turns asked whether somebody is in danger; nobody is | {share([bot.decide(step.message, step.before).urgency != 'none' for step in steps])} |"
+    ]
     return "\n".join([*lines, "", f"With 95 % Wilson intervals. {LABELS}", ""])
 
 
