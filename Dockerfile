@@ -8,9 +8,11 @@ RUN python -m venv /opt/venv
 COPY requirements.txt ./
 # torch's CPU build is a fifth of the CUDA one: docker build --build-arg TORCH_FROM="--index-url …" names the index that has it
 ARG TORCH_FROM=""
-# hadolint ignore=SC2086  # several words, on purpose
+# What a store on a server needs beside the lock: compose.replicas.yaml names it
+ARG EXTRA=""
+# hadolint ignore=SC2086  # several words or none, on purpose
 RUN /opt/venv/bin/pip install ${TORCH_FROM} torch==2.13.0 \
- && /opt/venv/bin/pip install --requirement requirements.txt
+ && /opt/venv/bin/pip install --requirement requirements.txt ${EXTRA}
 COPY . ./
 RUN /opt/venv/bin/python -c "from bot.pipeline import build; build()" \
  && /opt/venv/bin/pip uninstall --yes torch transformers sentence-transformers onnxscript

@@ -1,8 +1,8 @@
 """What breaks, and what happens then: real processes killed while they build, damaged files, full and read-only disks, wrong clocks, missing parts.
 
-    python benchmarks/faults.py [--kills 200]        the table of docs/robustness.md; some faults need root (mount)
+    python -m benchmarks.faults [--kills 200]        the table of docs/robustness.md; some faults need root (mount)
 
-Every fault is done to a throwaway index of two small corpora, which begins as a copy of the exported encoder. tests/test_faults.py does a few of each.
+Every fault is done to a throwaway index of two small corpora (benchmarks/throwaway.py). tests/test_faults.py does a few of each.
 """
 
 from __future__ import annotations
@@ -13,91 +13,21 @@ import multiprocessing
 import os
 import random
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bot.corpus import corpus_fingerprint, read_corpus
+from benchmarks.throwaway import prepare, run, serves, told, whole
+from bot.corpus import read_corpus
 from bot.errors import BotError, IndexFolderError, IndexStaleError
 from bot.feedback import Feedback
-from bot.index import current_build, open_index
-from bot.index.shared import check_files, read_json
+from bot.index import open_index
 from bot.pipeline import build, open_bot
 from bot.settings import Settings
 
-ROOT = Path(__file__).parents[1]
-DOCUMENT = """---
-id: {id}
-title: About {id}
-topic: basics
-status: reviewed
-reviewed: 2026-11-22
-review_by: 2028-11-22
----
-
-## About {id}?
-
-::: questions
-- tell me about {id}
-:::
-
-Kratom has been linked to {id} [@source-2020-study].
-"""
-REFERENCE = {
-    "id": "source-2020-study",
-    "type": "article-journal",
-    "title": "A study",
-    "container-title": "Journal of Studies",
-    "DOI": "10.1000/1",
-    "custom": {"tier": "human trial", "as_of": "2020"},
-}
 Row = tuple[str, str, str, int]  # fault, expected, observed, how many
-
-
-def write_corpus(folder: Path, *names: str) -> Path:
-    """A corpus of one-sentence documents."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "references.json").write_text(json.dumps([REFERENCE]), "utf-8")
-    for name in names:
-        (folder / f"{name}.md").write_text(DOCUMENT.format(id=name), "utf-8")
-    return folder
-
-
-def prepare(folder: Path) -> tuple[Settings, Settings]:
-    """Two corpora that share one index folder, with the house's exported encoder in it; the first one is built."""
-    house = Settings().index
-    encoder = json.loads((house / json.loads((house / "current.json").read_text("utf-8"))["build"] / "manifest.json").read_text("utf-8"))["encoder"]["folder"]
-    index = folder / "index"
-    index.mkdir(parents=True)
-    shutil.copytree(house / encoder, index / encoder)
-    first = Settings(corpus=write_corpus(folder / "first", "liver", "heart"), index=index)
-    second = Settings(corpus=write_corpus(folder / "second", "liver", "sleep", "skin"), index=index)
-    build(first)
-    return first, second
-
-
-def serves(settings: Settings) -> bool:
-    """Whether the index in service is whole and is that of these settings."""
-    try:
-        index = open_index(settings.index, read_corpus(settings.corpus), settings.model)
-        return len(index.passages) == len(list(settings.corpus.glob("*.md")))
-    except IndexFolderError:
-        return False
-
-
-def whole(settings: Settings) -> bool:
-    """As `serves`, without loading the encoder, which takes longer than everything else: every file is the one the manifest was written for."""
-    try:
-        current = current_build(settings.index)
-        manifest = read_json(current / "manifest.json")
-        check_files(current, manifest)
-        return bool(manifest["corpus"] == corpus_fingerprint(read_corpus(settings.corpus)))
-    except IndexFolderError:
-        return False
 
 
 def _build(settings: Settings) -> None:
@@ -213,62 +143,12 @@ def _harm(path: Path, fault: str, source: random.Random) -> None:
         path.write_bytes(data)
 
 
-RUN = """
-import sys
-from pathlib import Path
-{before}
-from bot.errors import BotError
-from bot.pipeline import build, open_bot
-from bot.settings import Settings
-settings = Settings(corpus=Path(sys.argv[1]), index=Path(sys.argv[2]))
-try:
-    {what}
-except BotError as error:
-    sys.exit(f"{{type(error).__name__}}: {{error}}")
-"""
-
-
-def run(settings: Settings, what: str = "build(settings, force=True)", before: str = "", wrap: tuple[str, ...] = ()) -> tuple[int, str]:
-    """(exit code, last line of standard error) of a process of its own that does `what` after `before`."""
-    code = RUN.format(before=before, what=what)
-    command = [*wrap, sys.executable, "-c", code, str(settings.corpus), str(settings.index)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603  # our own program
-    return done.returncode, (done.stderr.strip().splitlines() or [""])[-1]
-
-
-def told(result: tuple[int, str]) -> str:
-    """How a process ended, short."""
-    code, line = result
-    return "done" if code == 0 else line.replace("|", "/")[:110]
-
-
 def others(folder: Path) -> Iterator[Row]:
     """Faults that happen once each."""
     first, second = prepare(folder)
     yield ("the disk is full (RLIMIT_FSIZE 4 kB) while building", "IndexWriteError, the old index serves", _kept(first, run(second, before=FULL)), 1)
-    tmpfs = folder / "full"
-    tmpfs.mkdir()
-    mounted = (
-        "unshare",
-        "-m",
-        "sh",
-        "-c",
-        (
-            f"mount -t tmpfs -o size=64k none {tmpfs} && cp -a {first.index}/build-* {first.index}/current.json {tmpfs}/ && "
-            f'ln -s {first.index}/encoder-* {tmpfs}/ && exec "$0" "$@"'
-        ),
-    )
     if os.geteuid() == 0:
-        small = Settings(corpus=second.corpus, index=tmpfs)
-        yield ("the disk is full (tmpfs of 64 kB) while building", "IndexWriteError, the old index serves", _kept(first, run(small, wrap=mounted)), 1)
-        read_only = ("unshare", "-m", "sh", "-c", f'mount --bind {first.index} {first.index} && mount -o remount,ro,bind {first.index} && exec "$0" "$@"')
-        yield ("the index folder is read-only and fresh", "it serves", told(run(first, "open_bot(settings).search('liver')", wrap=read_only)), 1)
-        yield (
-            "the index folder is read-only and stale",
-            "IndexWriteError, the old index is untouched",
-            _kept(first, run(second, "open_bot(settings)", wrap=read_only)),
-            1,
-        )
+        yield from _mounted(folder, first, second)
     yield ("onnxruntime is missing", "EncoderError naming the command", told(run(first, "open_bot(settings)", before="sys.modules['onnxruntime'] = None")), 1)
     yield (
         "the embedded model's weights are tampered with, an export is needed",
@@ -293,6 +173,20 @@ def others(folder: Path) -> Iterator[Row]:
     yield _at_once(first, second)
     yield _changed_under(first)
     yield from _older(first)
+
+
+def _mounted(folder: Path, first: Settings, second: Settings) -> Iterator[Row]:
+    """A full disk and a read-only one, each in a mount namespace of the process that meets it; needs root."""
+    tmpfs = folder / "full"
+    tmpfs.mkdir()
+    mount = f"mount -t tmpfs -o size=64k none {tmpfs} && cp -a {first.index}/build-* {first.index}/current.json {tmpfs}/"
+    full = ("unshare", "-m", "sh", "-c", f'{mount} && ln -s {first.index}/encoder-* {tmpfs}/ && exec "$0" "$@"')
+    small = Settings(corpus=second.corpus, index=tmpfs)
+    yield ("the disk is full (tmpfs of 64 kB) while building", "IndexWriteError, the old index serves", _kept(first, run(small, wrap=full)), 1)
+    read_only = ("unshare", "-m", "sh", "-c", f'mount --bind {first.index} {first.index} && mount -o remount,ro,bind {first.index} && exec "$0" "$@"')
+    yield ("the index folder is read-only and fresh", "it serves", told(run(first, "open_bot(settings).search('liver')", wrap=read_only)), 1)
+    stale = _kept(first, run(second, "open_bot(settings)", wrap=read_only))
+    yield ("the index folder is read-only and stale", "IndexWriteError, the old index is untouched", stale, 1)
 
 
 FULL = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000))"

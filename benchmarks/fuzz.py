@@ -21,8 +21,8 @@ from tempfile import TemporaryDirectory
 
 from fastapi.testclient import TestClient
 
-from benchmarks.faults import prepare
 from benchmarks.hostile import PIECES, harmless, mutated
+from benchmarks.throwaway import prepare
 from bot import open_bot
 from bot.corpus import read_corpus
 from bot.errors import BotError

@@ -96,7 +96,7 @@ def _measured(system: str, size: int, folder: Path, limit: float) -> dict[str, A
                 command, capture_output=True, text=True, timeout=limit, check=False, env=environment
             )
             if done.returncode:
-                return {**made, "told": done.stderr.strip().splitlines()[-1][:120]}
+                return {**made, "told": (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1][:120]}
             made |= json.loads(done.stdout.splitlines()[-1])
             if server:
                 status = Path(f"/proc/{server[0].pid}/status").read_text("utf-8")

@@ -12,6 +12,8 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before faiss is imported: its threads spin while they wait, which busy cores pay for tenfold
+
 import pytest
 from chromium import free_port
 from playwright.sync_api import Browser, sync_playwright

@@ -29,6 +29,11 @@ def run(*arguments: str, given: str = "", **environment: str) -> subprocess.Comp
     return subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False, input=given)
 
 
+def test_no_command_reads_an_index_before_it_runs() -> None:
+    code = "import sys, bot.commands; bot.commands.parser(); sys.exit('faiss' in sys.modules)"  # `build` sets first how faiss's threads wait
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
 def in_terminal(*arguments: str, typed: str = "", **environment: str) -> str:
     """What a command writes to a terminal of its own."""
     ours, theirs = pty.openpty()

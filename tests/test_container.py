@@ -1,7 +1,8 @@
-"""Dockerfile, compose.yaml, the build's context and the Space's card, as far as they can be checked without an engine or the Hub."""
+"""Dockerfile, both compose files, the build's context and the Space's card, as far as they can be checked without an engine or the Hub."""
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
+REPLICAS = yaml.safe_load((ROOT / "compose.replicas.yaml").read_text("utf-8"))
 LIMIT = 60_000_000  # bytes of context: weights and corpus are nearly all of it
 COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
 HARDWARE = re.compile(r"cpu-(?:basic|upgrade|xl)|zero-a10g|t4-\w+|l4x\d|l40sx\d|a10g-\w+|a100-large|h100x?\d?")
@@ -48,10 +50,10 @@ def test_the_dockerfile_has_no_fault_that_hadolint_knows() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_compose_fits_its_schema() -> None:
-    done = subprocess.run(
-        [script("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", str(ROOT / "compose.yaml")], capture_output=True, text=True, check=False
-    )
+@pytest.mark.parametrize("name", ["compose.yaml", "compose.replicas.yaml"])
+def test_compose_fits_its_schema(name: str) -> None:
+    command = [script("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", str(ROOT / name)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
 
@@ -65,10 +67,35 @@ def test_the_container_is_no_root_read_only_and_looked_after() -> None:
     assert "not built" in DOCKERFILE, "say so until somebody has built it"
 
 
+def test_the_replicas_and_what_stands_around_them_fit_each_other() -> None:
+    services, nginx = REPLICAS["services"], (ROOT / "nginx.conf").read_text("utf-8")
+    names = [name for name in services if name.startswith("faq-")]
+    assert len(names) == 2 and all(f"server {name}:7860" in nginx for name in names)
+    assert [name for name, service in services.items() if "ports" in service] == ["proxy"]
+    assert services["proxy"]["ports"] == ["127.0.0.1:7860:7860"]
+    for name in (*names, "build"):
+        assert services[name]["read_only"] and services[name]["cap_drop"] == ["ALL"]
+        assert services[name]["environment"]["KRATOM_FAQ_MILVUS_URI"] == "http://milvus:19530"
+        assert services[name]["image"] == services["build"]["image"] != COMPOSE["services"]["faq"]["image"], "the other image has no client of the store"
+    assert "were not started" in (ROOT / "compose.replicas.yaml").read_text("utf-8"), "say so until somebody has started them"
+
+
+def test_the_proxy_has_an_address_that_docker_gives_to_nobody_else() -> None:
+    [network] = REPLICAS["networks"]["inside"]["ipam"]["config"]
+    [proxy, *replicas] = [REPLICAS["services"][name] for name in ("proxy", "faq-1", "faq-2")]
+    address = proxy["networks"]["inside"]["ipv4_address"]
+    subnet, handed_out = ipaddress.ip_network(network["subnet"]), ipaddress.ip_network(network["ip_range"])
+    assert ipaddress.ip_address(address) in subnet and ipaddress.ip_address(address) not in handed_out
+    assert handed_out.subnet_of(subnet)  # type: ignore[arg-type]  # both are of IPv4
+    assert [replica["environment"]["FORWARDED_ALLOW_IPS"] for replica in replicas] == [address, address]
+
+
 def test_the_versions_are_those_of_the_lock() -> None:
-    locked = (ROOT / "requirements.txt").read_text("utf-8")
+    locked, tested = ((ROOT / name).read_text("utf-8") for name in ("requirements.txt", "requirements-test.txt"))
     [torch] = re.findall(r"torch==[\d.]+", DOCKERFILE)
     assert f"\n{torch}\n" in locked
+    extra = REPLICAS["services"]["build"]["build"]["args"]["EXTRA"]
+    assert extra.startswith("pymilvus==") and f"\n{extra}\n" in tested and "requirements.txt ${EXTRA}" in DOCKERFILE
 
 
 def test_the_context_holds_what_serving_needs_and_nothing_else() -> None:

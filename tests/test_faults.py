@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import faults
+from benchmarks import faults, throwaway
 from bot.chat import Bot
 
 
@@ -30,10 +30,10 @@ def test_damaged_files_are_noticed_and_made_anew(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_stops_a_build_with_words_and_the_old_index_serves(tmp_path: Path) -> None:
-    first, second = faults.prepare(tmp_path)
-    code, line = faults.run(second, before=faults.FULL)
+    first, second = throwaway.prepare(tmp_path)
+    code, line = throwaway.run(second, before=faults.FULL)
     assert code == 1 and line.startswith("IndexWriteError: the index cannot be written"), line
-    assert faults.serves(first)
+    assert throwaway.serves(first)
 
 
 @pytest.mark.parametrize(
@@ -46,13 +46,13 @@ def test_a_full_disk_stops_a_build_with_words_and_the_old_index_serves(tmp_path:
     ids=["onnxruntime missing", "weights tampered", "clock back"],
 )
 def test_what_is_missing_tampered_or_wrong_is_told_in_words(tmp_path: Path, before: str, what: str, told: str) -> None:
-    first, _ = faults.prepare(tmp_path)
-    code, line = faults.run(first, what, before)
+    first, _ = throwaway.prepare(tmp_path)
+    code, line = throwaway.run(first, what, before)
     assert (code, line[: len(told)]) == (1 if told else 0, told), line
-    assert faults.serves(first)
+    assert throwaway.serves(first)
 
 
 def test_a_bit_of_the_exported_encoder_flips_and_an_older_index_is_built_anew(tmp_path: Path) -> None:
-    first, _ = faults.prepare(tmp_path)
+    first, _ = throwaway.prepare(tmp_path)
     for fault, _, observed, _ in faults._older(first):
         assert "NOT NOTICED" not in observed and observed.endswith("serves again: True"), (fault, observed)

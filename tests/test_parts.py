@@ -76,6 +76,16 @@ def test_with_a_part_gone_danger_gets_its_text_and_the_rest_is_told_whom_to_call
     assert server.get("/healthz").status_code == 200
 
 
+def test_a_program_that_is_ending_still_answers(bot: Bot) -> None:
+    ending = Bot(bot.index, bot.settings, bot.claims)
+    ending._passages._ahead.shutdown()  # as Python does where the main thread has ended
+    for message, first in DANGER.items():
+        reply = ending.reply(message, region="UK")
+        assert reply.urgency == "now" and reply.notices[0].title.startswith(first)
+    assert ending.reply("is kratom bad for the heart").hits
+    assert ending._passages._idle.acquire(blocking=False), "and what no thread took up is not waited for"
+
+
 def test_files_that_vanish_under_a_running_server_change_no_answer(settings: Settings, small_corpus: Callable[..., Path]) -> None:
     corpus = small_corpus(liver="Kratom has been linked to liver injury [@source-2020-study].")
     bot = open_bot(settings)

@@ -1,4 +1,4 @@
-"""Two real servers over one store: one is killed under load, and no request is lost beyond those it was answering. And what runs them in containers."""
+"""Two real servers over one store: one is killed under load, and no request is lost beyond those it was answering."""
 
 from __future__ import annotations
 
@@ -20,13 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from chromium import free_port
+from milvus_server import started
 
 from bot.settings import Settings
 
 ROOT = Path(__file__).parents[1]
-COMPOSE = yaml.safe_load((ROOT / "compose.replicas.yaml").read_text("utf-8"))
 NGINX = (ROOT / "nginx.conf").read_text("utf-8")
 TEXTS = {"liver": "Kratom has been linked to liver injury [@source-2020-study].", "heart": "Kratom can make the heart beat faster [@source-2020-study]."}
 QUESTIONS = ("can kratom hurt the liver", "does kratom make the heart race")
@@ -67,8 +66,8 @@ class RoundRobin:
         [length] = [int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")] or [0]
         request = head + await reader.readexactly(length)
         self.next += 1
-        for turn in range(len(self.ports)):
-            port = self.ports[(self.next + turn) % len(self.ports)]
+        place = self.next % len(self.ports)  # of this request: others move `next` on while it waits, and it would ask the dead one twice
+        for port in self.ports[place:] + self.ports[:place]:
             try:
                 back, forth = await asyncio.open_connection("127.0.0.1", port)
             except OSError:
@@ -127,14 +126,13 @@ def replicas(environment: dict[str, str]) -> Iterator[list[tuple[int, subprocess
 
 @contextmanager
 def milvus(folder: Path) -> Iterator[str]:
-    """Milvus Lite's own server on loopback."""
+    """Where Milvus Lite's own server listens."""
     port = free_port()
-    command = [str(Path(sys.executable).with_name("milvus-lite")), "server", "--data-dir", str(folder), "--host", "127.0.0.1", "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = started(folder, port)
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.terminate()
+        process.kill()
         process.wait(20)
 
 
@@ -241,21 +239,3 @@ def on_loopback(text: str, folder: Path, port: int, left: int, right: int) -> st
     """The same configuration with its two servers on this machine, and its files in a folder."""
     text = text.replace("faq-1:7860", f"127.0.0.1:{left}").replace("faq-2:7860", f"127.0.0.1:{right}").replace("listen 7860", f"listen 127.0.0.1:{port}")
     return text.replace(" /tmp/", f" {folder}/").replace("worker_processes auto", "worker_processes 1")
-
-
-def test_the_compose_file_fits_its_schema_and_its_parts_fit_each_other() -> None:
-    checker = str(Path(sys.executable).with_name("check-jsonschema"))
-    done = subprocess.run(
-        [checker, "--builtin-schema", "vendor.compose-spec", str(ROOT / "compose.replicas.yaml")], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout
-    services = COMPOSE["services"]
-    names = [name for name in services if name.startswith("faq-")]
-    assert len(names) == 2 and all(f"server {name}:7860" in NGINX for name in names)
-    assert [name for name, service in services.items() if "ports" in service] == ["proxy"]
-    assert services["proxy"]["ports"] == ["127.0.0.1:7860:7860"]
-    for name in (*names, "build"):
-        assert services[name]["read_only"] and services[name]["cap_drop"] == ["ALL"]
-        assert services[name]["environment"]["KRATOM_FAQ_MILVUS_URI"] == "http://milvus:19530"
-    assert services["faq-1"]["environment"]["FORWARDED_ALLOW_IPS"] == services["proxy"]["networks"]["inside"]["ipv4_address"]
-    assert "were not started" in (ROOT / "compose.replicas.yaml").read_text("utf-8"), "say so until somebody has started them"

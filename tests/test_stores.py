@@ -10,7 +10,6 @@ import importlib.util
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 import pytest
 from chromium import free_port
+from milvus_server import started
 
 from bot.chat import Bot
 from bot.corpus import read_corpus
@@ -75,19 +75,6 @@ def test_above_the_stated_size_a_build_looks_up_approximately_and_finds_the_same
 
 
 milvus = pytest.mark.skipif(not importlib.util.find_spec("pymilvus"), reason="pymilvus is not installed (pip install '.[milvus]')")
-
-
-def started(folder: Path, port: int) -> subprocess.Popen[bytes]:
-    """Milvus Lite's server on this machine, once it listens."""
-    command = [sys.executable, "-m", "milvus_lite", "server", "--data-dir", str(folder), "--host", "127.0.0.1", "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    for _ in range(240):
-        assert process.poll() is None, "the server did not start"
-        with socket.socket() as door:
-            if door.connect_ex(("127.0.0.1", port)) == 0:
-                return process
-        time.sleep(0.25)
-    raise AssertionError("the server does not listen")
 
 
 @pytest.fixture(scope="session")

@@ -58,12 +58,17 @@ class Passages:
 
         Skipped while another message's is on its way: then this processor is as good as the other.
         """
-        if self._idle.acquire(blocking=False):
+        if not self._idle.acquire(blocking=False):
+            return
+        try:
             self._ahead.submit(self._encode, query).add_done_callback(lambda _: self._idle.release())
+        except RuntimeError:  # the main thread has ended, and no thread starts any more: the search encodes the query itself
+            self._idle.release()
 
     def _encode(self, query: Query) -> None:
         _, vector = encoded(query.text, query.beside, self._index, self._settings)
-        self._index.near_questions(vector, 1)
+        if self._settings.store == "faiss":  # elsewhere each call asks the server, and nothing of this one is remembered
+            self._index.near_questions(vector, 1)
 
     def _search(self, query: Query, decision: Decision, signals: Signals) -> Found:
         limit = self._settings.hits * POOL

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.encoder import Vectors
+from bot.errors import IndexWriteError
 from bot.index.known import KEY, Keys
 from bot.index.shared import stems
 
@@ -54,14 +55,17 @@ class Rows:
 
 
 class Flat:
-    """A flat FAISS index that grows in its file: the same bytes as `faiss.write_index`, without all vectors in memory."""
+    """A flat FAISS index that grows in its file: the same bytes as `faiss.write_index`, without all vectors in memory.
+
+    Raises IndexWriteError where this FAISS writes other bytes.
+    """
 
     def __init__(self, path: Path, dimension: int) -> None:
         import faiss
 
         self._head = bytes(faiss.serialize_index(faiss.IndexFlatIP(dimension)))
         if len(self._head) != HEAD:
-            raise RuntimeError(f"faiss {faiss.__version__} writes flat indexes in another way; install the version of requirements.txt")
+            raise IndexWriteError(f"faiss {faiss.__version__} writes flat indexes in another way; run: pip install -r requirements.txt")
         self._dimension, self._count = dimension, 0
         self._file: BinaryIO = path.open("wb")
         self._file.write(self._head)

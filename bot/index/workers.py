@@ -11,6 +11,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,14 +29,21 @@ _encoder: Encoder  # of a worker process, opened once
 
 @contextmanager
 def encoding(workers: str, encoder: Encoder, folder: Path, model: str) -> Iterator[Encode]:
-    """The way to encode that `build --workers` names: threads, processes or ray. `folder` holds the exported encoder."""
+    """The way to encode that `build --workers` names: threads, processes or ray. `folder` holds the exported encoder.
+
+    Raises EncoderError where a process was killed, or where there is no Ray or no cluster.
+    """
     if workers == "ray":
         yield _on_ray(folder, model)
         return
     if workers == "processes":
         context = multiprocessing.get_context("spawn")  # a fork would copy onnxruntime's threads half
         with ProcessPoolExecutor(cores(), context, _open, (folder, model)) as processes:
-            yield lambda chunks: processes.map(_encoded, chunks)
+            try:
+                yield lambda chunks: processes.map(_encoded, chunks)
+            except BrokenProcessPool as error:
+                told = "a process that encodes was killed, mostly for want of memory; run again, it goes on from there"
+                raise EncoderError(f"{told}: python -m bot build --workers threads") from error
         return
     with ThreadPoolExecutor(cores()) as threads:  # each encodes on its own thread; a model that splits one text between threads is far slower
         yield lambda chunks: threads.map(encoder.encode, chunks)
@@ -62,7 +70,7 @@ class RayWorker:
 
 
 def _on_ray(folder: Path, model: str) -> Encode:
-    """Encode on the Ray cluster that RAY_ADDRESS names, or on two processes of this machine. Raises EncoderError where Ray is not installed."""
+    """Encode on the Ray cluster that RAY_ADDRESS names, or on processes of this machine. Raises EncoderError where there is no Ray or no cluster."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
     try:
         import ray
@@ -70,8 +78,13 @@ def _on_ray(folder: Path, model: str) -> Encode:
     except ImportError as error:
         raise EncoderError(f"{error.name} is not installed, and build --workers ray needs it; run: pip install 'kratom-faq[ray]'") from error
     if not ray.is_initialized():
-        local = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": cores(), "include_dashboard": False}
-        ray.init(log_to_driver=False, logging_level="error", **local)
+        address = os.environ.get("RAY_ADDRESS")
+        local = {} if address else {"num_cpus": cores(), "include_dashboard": False}
+        try:
+            ray.init(log_to_driver=False, logging_level="error", **local)
+        except (OSError, RuntimeError) as error:
+            told = f"no Ray cluster answers at {address}" if address else "Ray does not start on this machine"
+            raise EncoderError(f"{told} ({error}); start one (docs/scale.md) or unset RAY_ADDRESS, and run: python -m bot build --workers ray") from error
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = True
     context.enable_progress_bars = False
