@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from bot.chat import Bot
 from bot.corpus import Corpus, read_claims, read_corpus, stream_corpus
 from bot.errors import IndexFolderError, Problem
-from bot.index import Progress, build_index, check_index, load_index, open_index, store_of
+from bot.index import Progress, alone, build_index, check_index, load_index, open_index, store_of
 from bot.records import Document
 from bot.settings import Settings
 
@@ -70,7 +70,8 @@ def _load(settings: Settings, documents: Iterable[Document], progress: Progress,
     """Whether a server had to be given the build."""
     if settings.store != "milvus":
         return False
-    return load_index(open_index(settings.index, tuple(documents), settings.model), settings, progress, force=force)
+    with alone(settings.index):  # another process's build would delete what is being loaded
+        return load_index(open_index(settings.index, tuple(documents), settings.model), settings, progress, force=force)
 
 
 def _documents(settings: Settings) -> tuple[Document, ...]:

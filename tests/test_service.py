@@ -18,7 +18,7 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, settings
 
 from bot.chat import Bot
-from bot.errors import CorpusError, Problem
+from bot.errors import CorpusError, Problem, StoreError
 from bot.replies import load_texts
 from bot.schema import MAX_HISTORY, MAX_MESSAGE, REGIONS, ReplyCard
 from bot.service import create_service, opened
@@ -133,6 +133,16 @@ def test_other_errors_are_problems_too(client: TestClient) -> None:
     wrong = client.get("/v1/reply")
     assert (wrong.status_code, wrong.headers["allow"], wrong.headers["content-type"]) == (405, "POST", "application/problem+json")
     assert client.post("/v1/reply", content=b"message=hi", headers={"content-type": "application/x-www-form-urlencoded"}).status_code == 415
+
+
+def test_where_the_vector_store_is_stays_in_the_log(client: TestClient, bot: Bot, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise StoreError("the Milvus server at http://vectors.internal:19530 does not answer")
+
+    monkeypatch.setattr(bot, "search", away)
+    answer = client.post("/v1/search", json={"query": "liver"})
+    assert answer.status_code == 500 and answer.json()["detail"].startswith("the vector store does not answer")
+    assert "vectors.internal" not in answer.text and "vectors.internal" in caplog.text
 
 
 def test_the_longest_request_allowed_is_answered(client: TestClient) -> None:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,7 @@ from milvus_server import started
 from bot.chat import Bot
 from bot.corpus import read_corpus
 from bot.errors import IndexStaleError, SettingsError, StoreError
-from bot.index import current_build, load_index, open_index, store_of
-from bot.index.approximate import write_near
+from bot.index import alone, current_build, load_index, open_index, store_of
 from bot.index.matrix import lent
 from bot.index.store import Table, VectorStore
 from bot.pipeline import build, open_bot
@@ -38,23 +38,6 @@ ROOT = Path(__file__).parents[1]
 Corpus = Callable[..., Path]
 LIVER = "Kratom has been linked to liver injury [@source-2020-study]."
 HEART = "Kratom can make the heart beat faster [@source-2020-study]."
-
-
-def real(bot: Bot, count: int) -> tuple[Any, Any]:
-    """Synthetic vectors that lie as real ones do, between two of them, and others of the same kind to ask with."""
-    rows, chance = lent(current_build(bot.settings.index) / "questions.faiss"), np.random.default_rng(1)
-    one, other = chance.integers(0, len(rows), (2, count + 200))
-    mixed = rows[one] + rows[other] + chance.normal(0, 0.02, (count + 200, rows.shape[1])).astype(np.float32)
-    mixed /= np.linalg.norm(mixed, axis=1, keepdims=True)
-    return np.ascontiguousarray(mixed[200:]), np.ascontiguousarray(mixed[:200])
-
-
-@pytest.mark.parametrize("graph", [True, False], ids=["HNSW", "IVF-PQ"])
-def test_an_approximate_index_finds_what_its_manifest_says(bot: Bot, tmp_path: Path, graph: bool) -> None:
-    vectors, queries = real(bot, 3000)
-    told = write_near(tmp_path / "near.faiss", vectors, queries, graph=graph)
-    assert told and told["recall@10"] >= 0.99 and told["rows"] == 3000
-    assert (tmp_path / "near.faiss").stat().st_size < 400 * 3000 + 1_000_000  # the vectors are held once
 
 
 def test_above_the_stated_size_a_build_looks_up_approximately_and_finds_the_same(settings: Settings, bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,6 +106,13 @@ def connected(uri: str) -> Any:
     from pymilvus import MilvusClient
 
     return MilvusClient(uri=uri, token=os.environ.get("KRATOM_FAQ_MILVUS_TOKEN", ""))
+
+
+class Hits:
+    """An empty answer."""
+
+    ids: tuple[int, ...] = ()
+    distances: tuple[float, ...] = ()
 
 
 def aliases(client: Any) -> list[str]:
@@ -250,6 +240,36 @@ def test_a_rebuild_moves_the_alias_and_who_reads_goes_on(settings: Settings, sma
 
 
 @milvus
+def test_who_reads_goes_on_when_its_build_is_loaded_again_and_again(settings: Settings, small_corpus: Corpus, named: Callable[[Settings], Settings]) -> None:
+    small_corpus(liver=LIVER, heart=HEART)
+    there = named(settings)
+    before = open_bot(there)
+    for _ in range(2):  # the second load drops what `before` was opened with
+        load_index(before.index, there, lambda *_: None, force=True)
+    assert before.search("does it make the heart race", limit=1)[0].passage.document_id == "heart"
+    small_corpus(liver=LIVER)
+    (there.corpus / "heart.md").unlink()
+    for _ in range(2):
+        build(there, force=True)
+    with pytest.raises(StoreError, match=r"holds build [0-9a-f]{16}, index/ holds build [0-9a-f]{16}"):
+        before.search("does it make the heart race")
+
+
+@milvus
+def test_no_search_looks_less_far_than_it_wants_rows(served: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, asked = served.index._store, list[tuple[int, int]]()
+
+    def ask(*_: object, **given: Any) -> list[Hits]:
+        asked.append((given["limit"], given["search_params"]["params"]["ef"]))
+        return [Hits()]
+
+    monkeypatch.setattr(store, "_ask", ask)
+    store.nearest("questions", served.index.vector("liver"), 50)
+    store.nearest("questions", served.index.vector("liver"), 1500)
+    assert all(ef >= limit for limit, ef in asked) and asked[0][1] == 256  # Milvus refuses the rest; Milvus Lite does not
+
+
+@milvus
 def test_a_server_with_another_build_is_told_with_the_command_that_mends_it(
     settings: Settings, small_corpus: Corpus, named: Callable[[Settings], Settings]
 ) -> None:
@@ -340,6 +360,25 @@ def test_a_store_that_is_not_set_up_is_told_in_words(settings: Settings) -> None
         store_of(replace(settings, store="milvus"))
     with pytest.raises(SettingsError, match="is no name for a collection"):
         store_of(replace(settings, store="milvus", milvus_uri="http://127.0.0.1:1", milvus_alias="a b"))
+    with pytest.raises(SettingsError, match="KRATOM_FAQ_MILVUS_TOKEN as user:password") as told:
+        store_of(replace(settings, store="milvus", milvus_uri="http://root:secret@127.0.0.1:1"))
+    assert "secret" not in str(told.value)
+
+
+def test_a_load_waits_for_a_build_of_the_same_folder(settings: Settings, small_corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_corpus(liver=LIVER)
+    build(settings)
+    loaded: list[str] = []
+    monkeypatch.setattr("bot.pipeline.load_index", lambda index, *_, **__: loaded.extend([index.id]) is None)
+    there = replace(settings, store="milvus", milvus_uri="http://127.0.0.1:1")
+    with ThreadPoolExecutor(1) as pool:
+        with alone(settings.index):
+            done = pool.submit(build, there)
+            time.sleep(0.5)
+            assert not loaded and not done.done()
+        assert done.result(30) and len(loaded) == 1
+    with alone(settings.index / "not there"):
+        pass  # nobody builds where nothing can be written
 
 
 def test_a_missing_file_of_vectors_is_noticed_where_it_is_read(settings: Settings, small_corpus: Corpus) -> None:

@@ -11,7 +11,7 @@ Passages are cut again from corpus/ at start and compared with the manifest: wha
 
 from bot.index.building import build_index
 from bot.index.reading import Features, PassageIndex, check_index, open_index
-from bot.index.shared import Documents, Progress, current_build
+from bot.index.shared import Documents, Progress, alone, current_build
 from bot.index.stores import load_index, store_of
 
-__all__ = ["Documents", "Features", "PassageIndex", "Progress", "build_index", "check_index", "current_build", "load_index", "open_index", "store_of"]
+__all__ = ["Documents", "Features", "PassageIndex", "Progress", "alone", "build_index", "check_index", "current_build", "load_index", "open_index", "store_of"]

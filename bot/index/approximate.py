@@ -10,7 +10,8 @@ for which no effort is enough stays exact. Cosines that reach a person are alway
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy as np
 
 from bot.encoder import Vectors
 from bot.index.flat import FlatStore
-from bot.index.matrix import Scores, cosines, first, mapped, rows_of
+from bot.index.matrix import Scores, cosines, first, table_of
 from bot.index.store import Among, Mask, Numbers, Table
 
 GRAPH_UP_TO = 2_000_000  # rows: 3.6 GB; above it the vectors of a table outgrow a common server's memory (docs/scale-figures.md)
@@ -39,7 +40,7 @@ LIBRARY: Any = faiss  # its stubs lack half of what is called here
 def write_near(path: Path, vectors: Vectors, queries: Vectors, *, graph: bool) -> dict[str, Any] | None:
     """Write the approximate index of a table; what it is and finds, for the manifest. None, and no file, where it never finds `LEAST` of the ten nearest.
 
-    `vectors`: shape (n, dimension); `queries`: shape (m, dimension), unit vectors, not rows of the table.
+    `vectors`: shape (n, dimension), may be mapped; `queries`: shape (m, dimension), m > 0, unit vectors, not rows of the table.
     """
     kind = "HNSW" if graph else "IVF-PQ"
     near = Near(_graph(vectors) if graph else _cells(vectors), kind, 0)
@@ -54,16 +55,21 @@ def write_near(path: Path, vectors: Vectors, queries: Vectors, *, graph: bool) -
     return None
 
 
-def write_all(folder: Path, exact_up_to: int, progress: Progress) -> dict[str, Any]:
-    """The approximate indexes of a build's large tables, beside its exact vectors; what the manifest says of them, empty where every table is small."""
-    tables: dict[Table, Vectors] = {name: rows_of(LIBRARY.read_index(str(folder / f"{name}.faiss"))) for name in ("passages", "questions")}
+def write_all(folder: Path, counts: Mapping[str, int], exact_up_to: int, progress: Progress) -> dict[str, Any]:
+    """The approximate indexes of a build's large tables, beside its exact vectors; what the manifest says of them, empty where every table is small.
+
+    `counts`: rows of each table. Its files are mapped, not read: only a graph holds the vectors while it is made.
+    """
+    sentences: Vectors = np.load(folder / "sentences.npy", mmap_mode="r", allow_pickle=False)
+    names: tuple[Table, ...] = ("passages", "questions")
+    tables = {name: table_of(folder, name, counts[name], sentences.shape[1]) for name in names if counts[name]}
     told: dict[str, Any] = {}
     for table, vectors in tables.items():
         if len(vectors) > exact_up_to:
             progress(f"graph of {table}", 0, 1)
-            others = tables["questions" if table == "passages" else "passages"]  # what is asked is near to a question; questions would find themselves
-            queries = others[np.random.default_rng(0).choice(len(others), min(ASKED, len(others)), replace=False)]
-            made = write_near(folder / f"{table}.near.faiss", vectors, queries, graph=len(vectors) <= GRAPH_UP_TO)
+            others = tables.get("questions" if table == "passages" else "passages", sentences)  # what is asked is near to a question, which would find itself
+            asked = np.sort(np.random.default_rng(0).choice(len(others), min(ASKED, len(others)), replace=False))
+            made = write_near(folder / f"{table}.near.faiss", vectors, np.ascontiguousarray(others[asked]), graph=len(vectors) <= GRAPH_UP_TO)
             told.update({table: made} if made else {})
             progress(f"graph of {table}", 1, 1)
     return told
@@ -82,7 +88,7 @@ class ApproximateStore(FlatStore):
                 index.storage = self.held[table]  # the vectors are held once
             else:
                 del self.held[table]
-                self.rows[table] = mapped(folder / f"{table}.faiss", told["rows"], index.d)
+                self.rows[table] = table_of(folder, table, told["rows"], index.d)
             self._near[table] = Near(index, told["kind"], told["effort"])
 
     def nearest(self, table: Table, vector: Vectors, limit: int, among: Among | None = None) -> list[int]:
@@ -107,11 +113,12 @@ class Near:
 
     def search(self, vector: Vectors, limit: int, mask: Mask | None = None) -> Numbers:
         """Rows that are probably the nearest of those the mask lets through, at least `limit` where there are as many; without an order."""
+        hard = self.effort if mask is None else ceil(self.effort * len(mask) / max(1, int(np.count_nonzero(mask))))  # most of what is met is hidden
         selector = None if mask is None else LIBRARY.IDSelectorBitmap(np.packbits(mask, bitorder="little"))
         if self.kind == "HNSW":
-            wanted, parameters = limit, LIBRARY.SearchParametersHNSW(efSearch=max(self.effort, limit), sel=selector)
+            wanted, parameters = limit, LIBRARY.SearchParametersHNSW(efSearch=min(max(hard, limit), self.index.ntotal), sel=selector)
         else:
-            wanted, parameters = limit * RESCORED, LIBRARY.SearchParametersIVF(nprobe=self.effort, sel=selector)
+            wanted, parameters = limit * RESCORED, LIBRARY.SearchParametersIVF(nprobe=min(hard, self.index.nlist), sel=selector)
         _, [rows] = self.index.search(vector.reshape(1, -1), min(wanted, self.index.ntotal), params=parameters)
         found: Numbers = rows[rows >= 0]
         return found

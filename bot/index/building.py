@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 
 from bot.chunking import VERSION as CHUNKER
-from bot.encoder import Encoder, Vectors, export_encoder, export_name, is_whole, model_identity, open_encoder
+from bot.encoder import Encoder, export_encoder, export_name, is_whole, model_identity, open_encoder
 from bot.errors import IndexFolderError, IndexWriteError
 from bot.index.approximate import write_all
 from bot.index.known import Keys, Known, Shards
-from bot.index.shared import FORMAT, LIBRARIES, Documents, Progress, check_files, current_build, read_json, sha256, write_synced
+from bot.index.matrix import table_of
+from bot.index.shared import FORMAT, LIBRARIES, Documents, Progress, alone, check_files, current_build, read_json, sha256, write_synced
 from bot.index.store import TABLES
-from bot.index.tables import HEAD
 from bot.index.workers import encoding
 from bot.index.writing import Making, Writer, windows
 from bot.settings import EXACT_UP_TO
@@ -36,11 +36,9 @@ def build_index(folder: Path, documents: Documents, model: str, progress: Progre
 
     `workers`: see bot/index/workers.py. `exact_up_to`: rows of a table above which its nearest are looked up approximately.
     """
-    from filelock import FileLock
-
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock"):
+        with alone(folder):
             _build(folder, documents, model, progress, workers, exact_up_to)
     except (OSError, RuntimeError) as error:  # faiss tells of a full disk with a RuntimeError
         told = f"the index cannot be written to {folder} ({error}); what served before still does"
@@ -79,17 +77,10 @@ def _known(folder: Path, export: str) -> Known:
         known, dimension = Known(), manifest["encoder"]["dimension"]
         for name in TABLES:
             keys: Keys = np.load(build / f"{name}.keys.npy", allow_pickle=False)
-            known.add(keys, partial(_mapped, build, name, (len(keys), dimension)))
+            known.add(keys, partial(table_of, build, name, len(keys), dimension))
         return known
     except (IndexFolderError, KeyError, OSError, ValueError):
         return Known()  # nothing usable: everything is made anew
-
-
-def _mapped(build: Path, name: str, shape: tuple[int, int]) -> Vectors:
-    if name == "sentences":
-        rows: Vectors = np.load(build / "sentences.npy", mmap_mode="r", allow_pickle=False)
-        return rows
-    return np.memmap(build / f"{name}.faiss", np.float32, "r", offset=HEAD, shape=shape)
 
 
 def _exported(folder: Path, model: str, progress: Progress) -> Path:
@@ -116,7 +107,7 @@ def _write_build(work: Path, documents: Documents, encoder: Encoder, making: Mak
         for window in windows(documents, encoder):
             writer.add(window, progress, len(documents))
         written = writer.close()
-    near = write_all(work, exact_up_to, progress) if max(written["counts"][name] for name in ("passages", "questions")) > exact_up_to else {}
+    near = write_all(work, written["counts"], exact_up_to, progress)
     manifest = {
         "format": FORMAT,
         "chunker": CHUNKER,

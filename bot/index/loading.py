@@ -33,9 +33,9 @@ def load_build(place: Place, folder: Path, manifest: dict[str, Any], cards: Card
         return False
     run = f"{manifest['id'][:ID]}_{os.urandom(4).hex()}"
     _sweep(place, client, {serving})
-    with place.told():
-        for table, collection in place.collections(run).items():
-            rows = _Rows(folder, manifest, cards, table)
+    for table, collection in place.collections(run).items():
+        rows = _Rows(folder, manifest, cards, table)  # a damaged file is no fault of the server's
+        with place.told():
             create(client, collection, table, rows.vectors.shape[1], exact=len(rows.vectors) <= flat_up_to or table == "sentences")
             for begin in range(0, len(rows.vectors), BATCH):
                 client.insert(collection, rows.batch(begin), timeout=PATIENCE)
@@ -43,7 +43,8 @@ def load_build(place: Place, folder: Path, manifest: dict[str, Any], cards: Card
             client.flush(collection, timeout=PATIENCE)
             client.load_collection(collection, timeout=PATIENCE)
             _counted(client, collection, len(rows.vectors))
-        target = place.collections(run)["passages"]
+    target = place.collections(run)["passages"]
+    with place.told():
         if serving:
             client.alter_alias(target, place.alias, timeout=PATIENCE)
         else:
@@ -59,17 +60,17 @@ class _Rows:
         sentences = table == "sentences"
         self.vectors: Vectors = np.load(folder / "sentences.npy", mmap_mode="r", allow_pickle=False) if sentences else lent(folder / f"{table}.faiss")
         self._cards: Sequence[int] = cards.of_passages().tolist() if table == "passages" else [] if sentences else cards.of_questions().tolist()
-        self._words = list(_by_passage(Lexical(folder / "bm25", manifest["counts"]["passages"]))) if table == "passages" else []
+        self._words = _by_passage(Lexical(folder / "bm25", manifest["counts"]["passages"])) if table == "passages" else None
 
     def batch(self, begin: int) -> list[dict[str, Any]]:
-        """`BATCH` rows from `begin` on."""
+        """`BATCH` rows from `begin` on; batches are asked for in order, each once."""
         rows = []
         for row in range(begin, min(begin + BATCH, len(self.vectors))):
             entry: dict[str, Any] = {"row": row, "vector": self.vectors[row]}
             if self._cards:
                 entry["card"] = self._cards[row]
             if self._words:
-                entry["bm25"] = self._words[row]
+                entry["bm25"] = next(self._words)
             rows.append(entry)
         return rows
 

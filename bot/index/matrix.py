@@ -34,6 +34,14 @@ def mapped(path: Path, count: int, dimension: int) -> Vectors:
     return np.memmap(path, dtype="<f4", mode="r", offset=path.stat().st_size - 4 * count * dimension, shape=(count, dimension))
 
 
+def table_of(folder: Path, name: str, count: int, dimension: int) -> Vectors:
+    """A table of a build, mapped, shape (n, dimension), n > 0."""
+    if name == "sentences":
+        rows: Vectors = np.load(folder / "sentences.npy", mmap_mode="r", allow_pickle=False)
+        return rows
+    return mapped(folder / f"{name}.faiss", count, dimension)
+
+
 class Rows:
     """Lends the memory of a FAISS index to numpy, and keeps the index as long as numpy looks at it."""
 

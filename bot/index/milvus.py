@@ -37,7 +37,8 @@ ROWS = 8192  # at most in one call; Milvus gives 16,384
 KEPT = 4096  # passage vectors kept, 1.5 kB each: those of one reply are compared with each other
 ID = 16  # digits of the manifest's id in a collection's name
 NOT_LOADED = 101  # Milvus's code
-SEARCH = {"metric_type": "IP", "params": {"ef": 256}}  # ef: of HNSW, five times what is asked for; the flat index takes no notice
+NOT_FOUND = 100
+EF = 256  # of HNSW: five times what is asked for, and never less than that, which Milvus refuses; the flat index takes no notice
 TOKEN = f"{PREFIX}MILVUS_TOKEN"  # environment only: no settings file, no log and no page ever holds it
 
 
@@ -51,6 +52,8 @@ class Place:
     def __post_init__(self) -> None:
         if not self.uri:
             raise SettingsError(f"store is 'milvus', but milvus_uri is empty; set {PREFIX}MILVUS_URI, for example to http://localhost:19530")
+        if "@" in self.uri:  # not repeated: it may hold a password
+            raise SettingsError(f"milvus_uri holds a name or a password; put it into {TOKEN} as user:password, and leave it out of the address")
         if not re.fullmatch(r"[A-Za-z_]\w{0,99}", self.alias, re.ASCII):
             raise SettingsError(f"milvus_alias={self.alias!r} is no name for a collection; give letters, digits and underscores")
 
@@ -101,12 +104,8 @@ class MilvusStore:
         self._place, self._client = place, place.connected()
         self._passages = manifest["counts"]["passages"]
         self._words = Words(folder / "bm25", self._passages)
-        run = place.in_service(self._client)
-        if run is None or not run.startswith(manifest["id"][:ID]):
-            held = f"holds build {run[:ID]}" if run else f"holds no index under the name '{place.alias}'"
-            told = f"the Milvus server at {place.uri} {held}, index/ holds build {manifest['id'][:ID]}"
-            raise StoreError(f"{told}; load it with: python -m bot build (or copy the index/ folder that was built last)")
-        self._collections = place.collections(run)
+        self._build = manifest["id"][:ID]
+        self._collections = self._in_service()
         self._pool = ThreadPoolExecutor(4)  # as many calls as `candidates` makes side by side
         self._kept: dict[int, Vectors] = {}
         self._away_until = 0.0
@@ -158,6 +157,15 @@ class MilvusStore:
         """See VectorStore."""
         return list(self._pool.map(lambda call: call(), calls))
 
+    def _in_service(self) -> dict[Table, str]:
+        """The collections of this build that the alias names. StoreError where it names another build or none."""
+        run = self._place.in_service(self._client)
+        if run is None or not run.startswith(self._build):
+            held = f"holds build {run[:ID]}" if run else f"holds no index under the name '{self._place.alias}'"
+            told = f"the Milvus server at {self._place.uri} {held}, index/ holds build {self._build}"
+            raise StoreError(f"{told}; load it with: python -m bot build (or copy the index/ folder that was built last)")
+        return self._place.collections(run)
+
     def _vectors(self, rows: Sequence[int]) -> list[Vectors]:
         """Vectors of passages, those not seen lately fetched in one call."""
         known = {row: self._kept[row] for row in rows if row in self._kept}
@@ -175,9 +183,8 @@ class MilvusStore:
         if cards is not None and not cards:
             return []
         chosen = f"card in {list(cards)}" if cards else f"row in {list(rows)}" if rows else ""
-        [hits] = self._ask(
-            "search", self._collections[table], data=[asked], anns_field=field, limit=limit, filter=chosen, output_fields=["row"], search_params=SEARCH
-        )
+        how = {"metric_type": "IP", "params": {"ef": max(EF, limit)}}
+        [hits] = self._ask("search", table, data=[asked], anns_field=field, limit=limit, filter=chosen, output_fields=["row"], search_params=how)
         return sorted(zip(hits.ids, hits.distances, strict=True), key=lambda hit: (-hit[1], hit[0]))
 
     def _get(self, table: Table, rows: Sequence[int], field: str) -> dict[int, Any]:
@@ -185,30 +192,34 @@ class MilvusStore:
         found: dict[int, Any] = {}
         for begin in range(0, len(rows), ROWS):
             part = list(rows[begin : begin + ROWS])
-            for entry in self._ask("get", self._collections[table], ids=part, output_fields=["row", field]):
+            for entry in self._ask("get", table, ids=part, output_fields=["row", field]):
                 found[entry["row"]] = np.asarray(entry[field], dtype=np.float32) if field == "vector" else entry[field]
         if len(found) < len(set(rows)):
             raise StoreError(f"the Milvus server at {self._place.uri} lacks rows of this build; load it again with: python -m bot build --force")
         return found
 
-    def _ask(self, call: str, collection: str, **given: Any) -> Any:
+    def _ask(self, call: str, table: Table, **given: Any) -> Any:
         if time.monotonic() < self._away_until:
-            raise StoreError(f"the Milvus server at {self._place.uri} did not answer just now; the next try is in {REST:.0f} seconds")
+            told = f"the Milvus server at {self._place.uri} did not answer just now; the next try is in {REST:.0f} seconds"
+            raise StoreError(f"{told}; if it stays so, run: python -m bot doctor")
         try:
             with self._place.told():
-                return self._loaded(call, collection, given)
+                return self._answer(call, table, given)
         except StoreError:
             self._away_until = time.monotonic() + REST
             raise
 
-    def _loaded(self, call: str, collection: str, given: dict[str, Any]) -> Any:
-        """The server's answer; a server that was restarted is told to load the collection first."""
+    def _answer(self, call: str, table: Table, given: dict[str, Any]) -> Any:
+        """The server's answer; one that was restarted is told to load the collection, one to which this build was loaded again is asked where it is now."""
         from pymilvus.exceptions import MilvusException
 
         try:
-            return getattr(self._client, call)(collection, timeout=WAIT, **given)
+            return getattr(self._client, call)(self._collections[table], timeout=WAIT, **given)
         except MilvusException as error:
-            if error.code != NOT_LOADED:
+            if error.code == NOT_LOADED:
+                self._client.load_collection(self._collections[table], timeout=WAIT)
+            elif error.code == NOT_FOUND:  # two forced loads have dropped what was read here
+                self._collections = self._in_service()
+            else:
                 raise
-            self._client.load_collection(collection, timeout=WAIT)
-            return getattr(self._client, call)(collection, timeout=WAIT, **given)
+            return getattr(self._client, call)(self._collections[table], timeout=WAIT, **given)

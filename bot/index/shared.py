@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -130,6 +131,13 @@ def stems(texts: Sequence[str]) -> list[list[str]]:
     """The stemmed words of each text, without stop words."""
     stemmer = Stemmer.Stemmer("english")  # one a call: it is not safe to share between threads
     return [stemmer.stemWords([word for word in WORD.findall(text.lower()) if not STOP_WORDS.fullmatch(word)]) for text in texts]
+
+
+def alone(folder: Path) -> AbstractContextManager[object]:
+    """Held by whoever builds or loads; waits for another on this machine. A folder that cannot be written is built by nobody, so nothing is held there."""
+    from filelock import FileLock
+
+    return FileLock(folder / ".lock") if os.access(folder, os.W_OK) else nullcontext()
 
 
 def write_synced(path: Path, text: str) -> None:

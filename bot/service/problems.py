@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -12,10 +13,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from bot.errors import BotError, InputError, SettingsError
+from bot.errors import BotError, InputError, SettingsError, StoreError
 from bot.replies import load_texts
 from bot.schema import Fault, Problem
 
+log = logging.getLogger(__name__)
 MEDIA = "application/problem+json"
 BRANCHES = ("constrained-str", "Earlier")  # pydantic names the branch of a union that failed; the request has no such place
 INVALID = "/docs#invalid-request"  # the one problem of our own; the others say no more than their status: about:blank
@@ -74,6 +76,9 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
 async def _wrong(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, InputError | SettingsError):
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
+    if isinstance(error, StoreError):  # names the server's address, which is nobody's business
+        log.error("%s", error)
+        return failed(request, "the vector store does not answer")
     return failed(request, str(error))
 
 
