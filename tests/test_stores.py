@@ -14,7 +14,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from milvus_server import started
 from bot.chat import Bot
 from bot.corpus import read_corpus
 from bot.errors import IndexStaleError, SettingsError, StoreError
-from bot.index import alone, current_build, load_index, open_index, store_of
+from bot.index import current_build, load_index, open_index, store_of
 from bot.index.matrix import lent
 from bot.index.store import Table, VectorStore
 from bot.pipeline import build, open_bot
@@ -363,22 +362,6 @@ def test_a_store_that_is_not_set_up_is_told_in_words(settings: Settings) -> None
     with pytest.raises(SettingsError, match="KRATOM_FAQ_MILVUS_TOKEN as user:password") as told:
         store_of(replace(settings, store="milvus", milvus_uri="http://root:secret@127.0.0.1:1"))
     assert "secret" not in str(told.value)
-
-
-def test_a_load_waits_for_a_build_of_the_same_folder(settings: Settings, small_corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
-    small_corpus(liver=LIVER)
-    build(settings)
-    loaded: list[str] = []
-    monkeypatch.setattr("bot.pipeline.load_index", lambda index, *_, **__: loaded.extend([index.id]) is None)
-    there = replace(settings, store="milvus", milvus_uri="http://127.0.0.1:1")
-    with ThreadPoolExecutor(1) as pool:
-        with alone(settings.index):
-            done = pool.submit(build, there)
-            time.sleep(0.5)
-            assert not loaded and not done.done()
-        assert done.result(30) and len(loaded) == 1
-    with alone(settings.index / "not there"):
-        pass  # nobody builds where nothing can be written
 
 
 def test_a_missing_file_of_vectors_is_noticed_where_it_is_read(settings: Settings, small_corpus: Corpus) -> None:
