@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 REPLIES = 512  # kept in memory by the hash of message, history and region, a few kB each: the questions that everybody asks
 TURNS = 6  # earlier messages from which the subject of a follow-up is taken
 RESOLVED = 512  # queries kept in memory by the hash of message and earlier ones: each turn asks again for those before it. The answer is the same without
-CHAT = 4  # words: shorter smalltalk asks nothing
+CHAT, SURELY_CHAT = 4, 0.85  # words: shorter smalltalk asks nothing; nor does what the classifier is this sure of
 MAY_LEAN = 0.02  # probability below which a message is never read as a follow-up
 
 
@@ -216,8 +216,8 @@ class Bot:
         if decision.action == "abstain" and len(pieces) > 1:
             own = [piece for piece in pieces if self.decide(piece, earlier).action != "abstain"]
             return self.decide(" ".join(own), earlier) if own else decision
-        by_classifier = all(match.net == self._net.name for match in decision.matches)
-        if decision.action == "smalltalk" and by_classifier and len(asked.text.split()) > CHAT and self._confident(asked):
+        unsure = all(match.net == self._net.name and (match.score or 0.0) < SURELY_CHAT for match in decision.matches)
+        if decision.action == "smalltalk" and unsure and len(asked.text.split()) > CHAT and self._confident(asked):
             return replace(decision, action="answer", replies=())
         return decision
 
