@@ -43,8 +43,7 @@ def remove(part: str, bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
     if part in ("encoder", "everything"):
         monkeypatch.setattr(bot.index, "encoder", Gone())
     if part in ("index", "everything"):
-        for name in ("_passages", "_questions", "_sentences", "_lexical"):
-            monkeypatch.setattr(bot.index, name, Gone())
+        monkeypatch.setattr(bot.index, "_store", Gone())
     if part in ("classifier", "everything"):
         monkeypatch.setattr(bot._net, "_scores", broken)
     if part in ("retrieval", "everything"):
