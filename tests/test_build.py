@@ -232,9 +232,11 @@ def peak(folder: Path, count: int) -> int:
 
 def test_memory_is_that_of_a_window_and_not_of_the_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writing_module, "WINDOW", 2000)
+    peak(tmp_path / "imports", 10)
     few, more = peak(tmp_path / "few", 1000), peak(tmp_path / "more", 5000)
     rows = 4000 * 7  # a passage, a question and five sentences of each document
-    assert (more - few) / rows < 256, "of a row stay its key, its words' numbers and the word that only it has: 217 bytes; its vector and text would be 326 more"
+    # 480 were measured: keys, and BM25 at the end with a word of its own for each sentence. A row's vector and text would be 326 more.
+    assert (more - few) / rows < 600
 
 
 def test_an_index_is_checked_without_being_opened(settings: Settings, small_corpus: Write) -> None:
