@@ -42,7 +42,7 @@ COUNTED = re.compile(
 OWN = 0.4  # weight of the query where wordings stand beside it, which share the rest; 0.4 to 1 and equal shares tried on the tuning conversations
 
 # Logistic regression on the calibration questions (benchmarks/weights.py prints it): intercept, then `confidence_inputs` in their order.
-CONFIDENCE = (-6.025, 1.636, 0.022, 2.423, 1.562, 2.668, 2.79, -1.502, 3.069, -3.013, -0.086, 0.263, -2.075)
+CONFIDENCE = (-5.968, 0.984, -0.477, 2.484, 1.373, 2.554, 3.224, -1.434, 3.024, -2.797, -0.137, 0.475, -2.036)
 
 
 Signals = tuple[float, float, float, float]  # how probable the guardrails' classifier holds abstain, decline, caution and unheld, 0 to 1

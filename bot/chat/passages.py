@@ -80,8 +80,9 @@ class Passages:
 
     def for_message(self, text: str, query: Query, earlier: Sequence[str], decision: Decision, signals_for: SignalsFor, query_for: QueryFor) -> Shown:
         """What is shown of the passages: nothing unless one probably answers."""
-        found = self._search(query, decision, signals_for(query.text))
-        hits, unanswered = self._parts(text, earlier, decision, found, signals_for, query_for)
+        whole = signals_for(query.text)
+        found = self._search(query, decision, whole)
+        hits, unanswered = self._parts(text, earlier, decision, found, lambda part: _between(whole, signals_for(part)), query_for)
         if not hits:
             return Shown(suggestions=() if decision.action == "decline" else self._suggestions((query.text, *earlier), found, ()))
         hits, disagreement = balanced(hits, self._claims, self._index.passages), None
@@ -156,6 +157,12 @@ class Passages:
             if len(questions) == self._settings.suggestions:
                 break
         return tuple(questions)
+
+
+def _between(whole: Signals, part: Signals) -> Signals:
+    """Half what the whole message says of a question in it, half what that question says itself: alone it refused too little, the whole alone too much."""
+    abstain, decline, caution, unheld = ((one + other) / 2 for one, other in zip(whole, part, strict=True))
+    return abstain, decline, caution, unheld
 
 
 def _same_section(hit: Hit, other: Hit) -> bool:
