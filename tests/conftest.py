@@ -18,6 +18,7 @@ import pytest
 from chromium import free_port
 from playwright.sync_api import Browser, sync_playwright
 
+from benchmarks.throwaway import REFERENCE
 from bot.chat import Bot
 from bot.pipeline import open_bot
 from bot.settings import Settings
@@ -44,15 +45,6 @@ review_by: 2028-11-22
 
 {text}
 """
-
-REFERENCE = {
-    "id": "source-2020-study",
-    "type": "article-journal",
-    "title": "A study",
-    "container-title": "Journal of Studies",
-    "DOI": "10.1000/1",
-    "custom": {"tier": "human trial", "as_of": "2020"},
-}
 
 
 @pytest.fixture(scope="session")
