@@ -38,6 +38,7 @@ def report(results: Mapping[str, Rounds], titles: Mapping[str, str], dense: set[
     lines = [f"# Performance\n\nMade by `benchmarks/performance.py`: medians of {rounds} interleaved rounds [least, greatest]. Read ratios, not times."]
     if not public:
         lines.append("The public FAQ set was not measured: no --data was given.")
+    lines.append("The page's own start, beside an empty one of Gradio's: [page-start.md](page-start.md).")
     for number, (name, found) in enumerate(results.items()):
         lines += [f"## {name}", _table(found, titles), _qualities(found, titles), _claims(found, dense), _floor(found)]
         if target:
@@ -57,11 +58,12 @@ def values(found: Rounds, system: str, column: str) -> list[float]:
 
 def _table(found: Rounds, titles: Mapping[str, str]) -> str:
     rows = [f"| | {' | '.join(COLUMNS.values())} |", "|---" * (len(COLUMNS) + 1) + "|"]
-    rows += [f"| {titles[system]} | {' | '.join(_cell(values(found, system, column)) for column in COLUMNS)} |" for system in found]
+    rows += [f"| {titles[system]} | {' | '.join(cell(values(found, system, column)) for column in COLUMNS)} |" for system in found]
     return "\n".join(rows)
 
 
-def _cell(figures: Sequence[float]) -> str:
+def cell(figures: Sequence[float]) -> str:
+    """Median [least, greatest]; a dash where there is nothing."""
     if not figures:
         return "–"
     spread = f" [{min(figures):.3g}, {max(figures):.3g}]" if len(figures) > 1 else ""
@@ -90,11 +92,11 @@ def _claims(found: Rounds, dense: set[str]) -> str:
     for name, column, less, limit in CLAIMS:
         if got := ratios(found, dense, column, less=less):
             holds = median(got) <= limit if less else median(got) >= limit
-            rows.append(f"| {name} | {_cell(got)} | {'at most' if less else 'at least'} {limit} | {'holds' if holds else 'missed'} |")
+            rows.append(f"| {name} | {cell(got)} | {'at most' if less else 'at least'} {limit} | {'holds' if holds else 'missed'} |")
     single, tail = values(found, "ours", "p50"), values(found, "ours", "p99")
     if single:
         got = [last / middle for last, middle in zip(tail, single, strict=True)]
-        rows.append(f"| p99 over p50, ours alone | {_cell(got)} | at most 3 | {'holds' if median(got) <= 3 else 'missed'} |")
+        rows.append(f"| p99 over p50, ours alone | {cell(got)} | at most 3 | {'holds' if median(got) <= 3 else 'missed'} |")
     return "\n".join(rows) if len(rows) > 2 else ""
 
 
@@ -107,7 +109,7 @@ def _floor(found: Rounds) -> str:
     counted = f"{row['operations'] / 1e9:.2f} billion operations and {row['weights_mb']:.0f} MB of weights in the encoder"
     bound = f"at this machine's {row['rate'] / 1e9:.0f} billion a second on one thread {row['forward_ms']:.1f} ms"
     return (
-        f"The floor is both forward passes and the exact search: ours takes {_cell(over)} times as long (at most 1.5). The mean question has "
+        f"The floor is both forward passes and the exact search: ours takes {cell(over)} times as long (at most 1.5). The mean question has "
         f"{row['tokens']:.0f} word pieces: {counted}; {bound}. Where the rest goes: `python benchmarks/stages.py`."
     )
 

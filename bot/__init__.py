@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bot.pipeline import build, open_bot
 
 __all__ = ["Bot", "build", "open_bot"]
-__version__ = "0.6.0"
+__version__ = "0.7.0"
 
 _HOMES = {"Bot": "bot.chat", "build": "bot.pipeline", "open_bot": "bot.pipeline"}
 

@@ -12,7 +12,6 @@ import hashlib
 import importlib.util
 import json
 import logging
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.errors import EncoderError
+from bot.sessions import open_session
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -35,7 +35,8 @@ EMBEDDED_NAME = "sentence-transformers/all-MiniLM-L6-v2"
 EMBEDDED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # the published model.safetensors
 TUNED = Path(__file__).with_name("weights") / "encoder.safetensors"
 TUNED_CARD = TUNED.with_suffix(".json")
-EXPORT = "3"  # of the exported files; raise it when older ones differ. 2: fused once, weights in a file of their own that is mapped. 3: in 8 bits
+# Of the exported files; raise it when older ones differ. 2: fused once, weights in a file of their own that is mapped. 3: in 8 bits. 4: one text at a time.
+EXPORT = "4"
 BATCH = 32  # texts at once: batches were faster than single texts in the trial before this code; the size is not tuned
 
 
@@ -58,21 +59,15 @@ class Encoder(Protocol):
 
 
 class OnnxEncoder:
-    """The exported model on onnxruntime: one thread, since two were far slower on two busy cores in the trial before this code."""
+    """The exported model on onnxruntime."""
 
     def __init__(self, folder: Path) -> None:
         try:
-            import onnxruntime
             from tokenizers import Tokenizer
 
             self.card: dict[str, Any] = json.loads((folder / "encoder.json").read_text("utf-8"))
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = 1
-            options.inter_op_num_threads = 1
-            options.log_severity_level = 3
-            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL  # the export is optimised already
-            self._session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
+            self._session = open_session(folder / "model.onnx", optimised=True)
         except ImportError as error:
             raise EncoderError(f"{error.name} is not installed; run: pip install -r requirements.txt") from error
         except Exception as error:  # each library raises its own kinds; all mean the folder is unusable
@@ -176,11 +171,13 @@ def export_encoder(model: str, target: Path) -> None:
     name, source, identity = model_identity(model)
     if model in (EMBEDDED, PUBLISHED):
         check_embedded_weights(Path(source))
+    from bot.exporting import export_any, export_single, optimise, round_encoder
+
     loaded = load_model(source, model)
     if model == EMBEDDED:
         put_in_tuned_layers(loaded)
     prompts = loaded.prompts or {}
-    card = {
+    card: dict[str, Any] = {
         "name": name,
         "identity": identity,
         "dimension": _dimension(loaded),
@@ -188,11 +185,16 @@ def export_encoder(model: str, target: Path) -> None:
         "query_prefix": prompts.get("query", "") or "",
     }
     try:
-        _export_graph(loaded, target / "exported.onnx")
+        exported = target / "exported.onnx"
         if model == EMBEDDED:
-            _round(target / "exported.onnx")
+            import torch
+
+            export_single(loaded[0].auto_model, lambda mean: torch.nn.functional.normalize(mean, p=2, dim=1), card["max_tokens"], exported)
+            round_encoder(exported)
             card["bits"] = 8
-        _optimise(target / "exported.onnx", target)
+        else:
+            export_any(loaded, exported)
+        optimise(exported, target)
         loaded.tokenizer.backend_tokenizer.save(str(target / "tokenizer.json"))
         card["onnx_sha256"], card["weights_sha256"] = _sha256(target / "model.onnx"), _sha256(target / "model.weights")
         card["tokenizer_sha256"] = _sha256(target / "tokenizer.json")
@@ -202,46 +204,6 @@ def export_encoder(model: str, target: Path) -> None:
         card["unexported"] = f"the model {model!r} cannot be exported to ONNX ({error}); sentence-transformers serves it, several times slower"
         log.warning("%s", card["unexported"])
     (target / "encoder.json").write_text(json.dumps(card, indent=2), "utf-8")
-
-
-def _round(exported: Path) -> None:
-    """Linear layers to 8 bits, with a scale a channel; word vectors to 16, since 8 would change what is found.
-
-    Seven of the eight bits are used: with all, processors without VNNI overflow, and their vectors were 0.99 alike to those of others.
-    """
-    import onnx
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    whole = exported.rename(exported.with_name("whole.onnx"))
-    quantize_dynamic(whole, exported, weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul", "Gemm"], per_channel=True, reduce_range=True)
-    whole.unlink()
-    model = onnx.load(exported)
-    lookups = {node.input[0]: node for node in model.graph.node if node.op_type == "Gather"}
-    for table in model.graph.initializer:
-        if table.name in lookups and len(table.dims) == 2:
-            table.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(table).astype(np.float16), table.name))
-            node = lookups[table.name]
-            [found] = node.output
-            node.output[0] = f"{found}.half"
-            widened = onnx.helper.make_node("Cast", [node.output[0]], [found], to=onnx.TensorProto.FLOAT)
-            model.graph.node.insert(list(model.graph.node).index(node) + 1, widened)
-    del model.graph.value_info[:]  # they name the types from before
-    onnx.save(model, exported)
-
-
-def _optimise(exported: Path, target: Path) -> None:
-    """Fuse the graph once, not at each start, and put its weights in a file that onnxruntime maps: a third of the time to load, 80 MB less at its peak."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED  # the level above is for one kind of processor
-    options.optimized_model_filepath = str(target / "model.onnx")
-    options.add_session_config_entry("session.optimized_model_external_initializers_file_name", "model.weights")
-    options.add_session_config_entry("session.optimized_model_external_initializers_min_size_in_bytes", "1024")
-    onnxruntime.InferenceSession(str(exported), options, providers=["CPUExecutionProvider"])
-    exported.unlink()
 
 
 def is_whole(folder: Path) -> bool:
@@ -314,34 +276,3 @@ def load_model(source: Path | str, model: str) -> SentenceTransformer:
 
 def _dimension(model: SentenceTransformer) -> int:
     return int(model.encode("a", show_progress_bar=False).shape[-1])
-
-
-def _export_graph(model: SentenceTransformer, target: Path) -> None:
-    """One graph from token ids to unit vectors: transformer, pooling and normalisation as the model itself does them."""
-    import torch
-
-    class Graph(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = model
-
-        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-            features = {"input_ids": input_ids, "attention_mask": attention_mask}
-            for module in self.model:
-                features = module(features)
-            return torch.nn.functional.normalize(features["sentence_embedding"], p=2, dim=1)
-
-    example = {name: value for name, value in model.tokenize(["one text", "another, longer text"]).items() if name != "token_type_ids"}
-    rows, columns = torch.export.Dim("rows", min=1, max=4096), torch.export.Dim("columns", min=2, max=int(model.max_seq_length or 512))
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch warns of its own internals; nothing a reader could do about it
-        torch.onnx.export(
-            Graph().eval(),
-            (example["input_ids"], example["attention_mask"]),
-            str(target),
-            input_names=["input_ids", "attention_mask"],
-            dynamic_shapes={"input_ids": {0: rows, 1: columns}, "attention_mask": {0: rows, 1: columns}},
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )

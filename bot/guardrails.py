@@ -234,7 +234,7 @@ class Guardrails:
     def _told_off(self, message: str) -> bool:
         """Whether a message itself speaks against a danger that only the classifier sees."""
         text = normalise(message)
-        return self.contexts["denied"].holds(text) or self.contexts["reassured"].holds(text)
+        return any(self.contexts[name].holds(text) for name in ("denied", "reassured", "mild"))
 
     def _danger(self, net: str, scores: Mapping[str, float]) -> list[Match]:
         danger = _danger_of(scores)

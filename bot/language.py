@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from bot.remembered import Remembered
+
 TABLE = Path(__file__).with_name("terms.toml")
 LANGUAGES = ("en", "es", "fr", "de", "pt", "id", "ms", "th", "zh", "vi", "ar")
 SURE = 0.8  # of our 591 English golden questions none is taken for another language at 0.8, 1 % at 0.5; of 68 others 82 % are known at 0.8
@@ -35,6 +37,10 @@ PREFIXES = ("وال", "بال", "لل", "كال", "ال", "و", "ف", "ب", "ل"
 
 def language_of(message: str) -> str:
     """The language's code; "en" where the message is too short or mixed to tell."""
+    return _languages(message)
+
+
+def _language_of(message: str) -> str:
     if _english_share(message) >= ENGLISH_SHARE:
         return "en"  # most messages: neither the identifier nor a table is read
     ranked = dict(_identifier().rank(message))
@@ -161,8 +167,9 @@ def _tables() -> dict[str, dict[str, str]]:
 
 @cache
 def _identifier() -> Any:
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+    from bot.identifier import open_identifier
 
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    identifier.set_languages(list(LANGUAGES))
-    return identifier
+    return open_identifier(LANGUAGES)
+
+
+_languages = Remembered(_language_of, 1024)  # a reply asks four times; kept by the message's hash

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -42,7 +43,7 @@ COUNTED = re.compile(
 OWN = 0.4  # weight of the query where wordings stand beside it, which share the rest; 0.4 to 1 and equal shares tried on the tuning conversations
 
 # Logistic regression on the calibration questions (benchmarks/weights.py prints it): intercept, then `confidence_inputs` in their order.
-CONFIDENCE = (-5.968, 0.984, -0.477, 2.484, 1.373, 2.554, 3.224, -1.434, 3.024, -2.797, -0.137, 0.475, -2.036)
+CONFIDENCE = (-5.666, 1.458, 0.676, 2.183, 1.334, 3.014, 2.68, -1.718, 3.179, -5.064, -0.219, 0.179, -2.022)
 
 
 Signals = tuple[float, float, float, float]  # how probable the guardrails' classifier holds abstain, decline, caution and unheld, 0 to 1
@@ -138,7 +139,8 @@ def encoded(query: str, beside: Sequence[str], index: PassageIndex, settings: Se
 def _ranked(index: PassageIndex, words: str, vector: Vectors, settings: Settings, filters: Filters) -> list[Features]:
     """The candidates that may be shown, best first."""
     admitted = index.candidates(words, vector, None if filters == Filters() else filters.admit)
-    return sorted(admitted, key=lambda one: (-order(one, index.passages[one.number], settings), one.number))
+    penalties = _penalties(index)
+    return sorted(admitted, key=lambda one: (penalties[one.number] - fuse(one, settings), one.number))
 
 
 def _tied(hits: Sequence[Hit], width: float) -> tuple[Hit, ...]:
@@ -199,6 +201,11 @@ def _inputs(lead: Features, score: float, rival: float, signals: Signals) -> tup
 def order(features: Features, passage: Passage, settings: Settings) -> float:
     """What candidates are ordered by: the fused score, a little less for weaker evidence."""
     return fuse(features, settings) - _penalty(passage)
+
+
+@lru_cache(maxsize=1)  # one index a process
+def _penalties(index: PassageIndex) -> tuple[float, ...]:
+    return tuple(_penalty(passage) for passage in index.passages)
 
 
 def _penalty(passage: Passage) -> float:

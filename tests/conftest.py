@@ -18,14 +18,13 @@ import pytest
 from chromium import free_port
 from playwright.sync_api import Browser, sync_playwright
 
+from benchmarks import page
 from benchmarks.throwaway import REFERENCE
 from bot.chat import Bot
 from bot.pipeline import open_bot
 from bot.settings import Settings
 
 ROOT = Path(__file__).parents[1]
-
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 DOCUMENT = """---
 id: {id}
@@ -82,11 +81,9 @@ def address(bot: Bot, kept: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, or whichever is on the path; one for a file, since Playwright's event loop would stand in the way of other tests."""
-    path = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
-    assert path, "no Chromium found; install the package 'chromium'"
+    """One Chromium for a file, since Playwright's event loop would stand in the way of other tests."""
     with sync_playwright() as player:
-        chromium = player.chromium.launch(executable_path=path, args=FLAGS)
+        chromium = page.chromium(player)
         yield chromium
         chromium.close()
 

@@ -20,14 +20,18 @@ ROOT = Path(__file__).parents[1]
 PORT = "7871"
 ELSEWHERE = {"path": "http://visitor-chose-this.example/x.png", "meta": {"_type": "gradio.FileData"}}  # Gradio would fetch it
 HERE = f"http://127.0.0.1:{PORT}"
-# Runs in the server before anything else: notes every name looked up and every address connected to, and where.
+# Runs in the server before anything else: notes every name looked up and every address connected to, and where; at its end, every module it loaded.
 RECORDER = """
-import os, sys
+import atexit, os, sys
 def note(event, args):
     if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto", "socket.gethostbyname"):
         with open(os.environ["CONNECTS"], "a") as file:
             file.write(f"{event} {args[1:] if event in ('socket.connect', 'socket.sendto') else args}\\n")
 sys.addaudithook(note)
+def loaded():
+    with open(os.environ["LOADED"], "a") as file:
+        print(*sys.modules, sep="\\n", file=file)
+atexit.register(loaded)
 """
 
 
@@ -68,6 +72,7 @@ def started(folder: Path) -> subprocess.Popen[bytes]:
         "TMPDIR": folder / "tmp",
         "XDG_CACHE_HOME": folder / "home/cache",
         "CONNECTS": folder / "connects",
+        "LOADED": folder / "loaded",
         "PYTHONPATH": folder / "site",
     }
     switches = {"GRADIO_SERVER_PORT": PORT, "KRATOM_FAQ_LOG": "json", "KRATOM_FAQ_FEEDBACK": folder / "feedback.jsonl", "PYTHONDONTWRITEBYTECODE": "1"}

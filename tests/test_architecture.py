@@ -13,13 +13,13 @@ ROOT = Path(__file__).parents[1]
 MODULES = sorted(path for path in (ROOT / "bot").rglob("*.py") if path.name != "__init__.py")
 LEVELS: list[set[str]] = [
     {"records", "errors", "citations", "readability", "headers"},
-    {"settings", "messages", "retention", "remembered", "logs"},
+    {"settings", "messages", "retention", "remembered", "logs", "sessions"},
+    {"linear", "exporting", "identifier"},
     {
         "corpus",
         "chunking",
         "encoder",
         "classifier",
-        "linear",
         "guardrails",
         "replies",
         "receipt",
@@ -41,8 +41,8 @@ LEVELS: list[set[str]] = [
     {"__main__"},
 ]
 LAZY = {
-    "torch": {"encoder", "training"},
-    "sentence_transformers": {"encoder"},
+    "torch": {"encoder", "exporting", "training"},
+    "sentence_transformers": {"encoder", "exporting"},
     "sklearn": {"linear", "training"},
     "matplotlib": {"evaluation"},
     "gradio": {"app"},

@@ -1,4 +1,4 @@
-"""benchmarks/performance.py without its processes: what it reads, how it judges, what it writes."""
+"""benchmarks/performance.py and its like without their processes: what they read, how they judge, what they write."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import performance, performance_report, scale
+from benchmarks import page, performance, performance_report, scale
 from bot.corpus import read_corpus
 
 
@@ -54,3 +54,16 @@ def test_the_stores_side_by_side_are_told_with_what_could_not_be_measured_and_a_
     text = scale._report(made, tmp_path / "figures.md")
     assert "| FAISS flat | 0.1 | – | 0.01 |" in text and "| Milvus FLAT (not done after 2 minutes) | – |" in text
     assert (tmp_path / "figures.md").read_text("utf-8") == text and (tmp_path / "figures.svg").read_text("utf-8").startswith("<?xml")
+
+
+def test_the_pages_start_is_told_beside_the_empty_one_with_its_spread_and_the_ratios_of_the_rounds(tmp_path: Path) -> None:
+    rows = {
+        "ours": [{"port_s": 3.0, "peak_mb": 400.0}, {"port_s": 6.0}, {"port_s": 4.0}],
+        "empty": [{"port_s": 2.0, "peak_mb": 160.0}, {"port_s": 2.0}, {"port_s": 4.0}],
+    }
+    text = page.report(rows, 3, "Gradio 1", tmp_path / "start.md")
+    assert "with Gradio 1: medians of 3 interleaved rounds" in text
+    assert "| start to the page on the port, s | 4 [3, 6] | 2 [2, 4] | 1.5 [1, 3] |" in text
+    assert "| memory of the server at most, MB | 400 | 160 | 2.5 |" in text
+    assert "| start to the first answer shown, s | – | – | – |" in text, "what was not measured is not told as nothing"
+    assert (tmp_path / "start.md").read_text("utf-8") == text

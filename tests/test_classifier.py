@@ -11,6 +11,7 @@ from bot.classifier import ACTIONS, CARD, MAX_TOKENS, WEIGHTS, Classifier, rows_
 from bot.encoder import TUNED, TUNED_CARD
 from bot.errors import EncoderError
 from bot.guardrails import training_examples
+from bot.linear import LINEAR, LinearClassifier
 from bot.messages import ORDINARY, Example
 from bot.training.guardrails import targets
 
@@ -54,6 +55,19 @@ def test_changed_or_missing_weights_are_refused(tmp_path: Path) -> None:
     broken.write_bytes(broken.read_bytes()[:-1] + b"x")
     with pytest.raises(EncoderError, match="not those of the card"):
         Classifier(broken)
+    shutil.copy(WEIGHTS, broken)
+    Classifier(broken)
+    (tmp_path / LINEAR.name).write_bytes(b"other weights")
+    with pytest.raises(EncoderError, match="not those of the card"):
+        Classifier(broken)
+
+
+def test_the_linear_half_is_read_with_the_other() -> None:
+    """Its n-grams alone tell danger from an ordinary question, and the calibration gives it a share of both."""
+    linear, card = LinearClassifier(), json.loads(CARD.read_text("utf-8"))
+    danger, ordinary = linear.scores("he took a lot of kratom and wont wake up"), linear.scores("is kratom legal in ohio")
+    assert danger["emergency"] > 0.5 > 0.05 > ordinary["emergency"] and linear.labels == card["labels"]
+    assert all(model > 0 and other > 0 for model, other, _ in card["scales"][:2])
 
 
 def test_a_row_teaches_its_action_and_what_is_more_urgent_and_nothing_of_what_is_less() -> None:

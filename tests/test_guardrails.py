@@ -287,3 +287,11 @@ def test_what_is_denied_is_asked_about_and_does_not_stand_in_the_next_message(bo
     assert bot.decide(told).urgency != "now" and bot.decide("thanks so much", [told]).urgency != "now"
     assert bot.decide("is he addicted?").urgency != "now"
     assert bot.decide("my toddler swallowed kratom, he is fine").urgency == "now"
+
+
+@pytest.mark.parametrize(
+    "message", ["i took 2 grams of kratom and feel a bit dizzy is that normal", "took some kratom an hour ago and my hands tingle, is that ok"]
+)
+def test_a_mild_symptom_of_ones_own_is_asked_about(bot: Bot, message: str) -> None:
+    assert bot.decide(message).urgency == "possible"
+    assert bot.decide(f"{message}? my chest hurts too and i cant breathe").urgency == "now"

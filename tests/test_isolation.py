@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from test_closure import BUILD_ONLY, GENERATIVE
 
 from bot.chat import Bot
 
@@ -55,6 +56,13 @@ def test_no_connection_is_tried_and_no_name_looked_up_but_its_own(folder: Path) 
     assert noted, "the recorder did not run: a start binds its own address"
     others = [line for line in noted if not any(own in line for own in ("'127.0.0.1'", "'localhost'", "'::1'", "b'127.0.0.1'"))]
     assert not others
+
+
+def test_a_page_that_has_answered_has_loaded_nothing_of_the_build_and_nothing_that_can_generate(folder: Path) -> None:
+    loaded = {name.split(".")[0] for name in (folder / "loaded").read_text("utf-8").splitlines()}
+    assert {"gradio", "onnxruntime", "bot"} <= loaded, "the recorder did not run"
+    assert not loaded & (BUILD_ONLY - {"huggingface_hub"}), "Gradio's client loads the Hub's, which is offline here"
+    assert not loaded & {name.replace("-", "_") for name in GENERATIVE}
 
 
 def test_nothing_that_was_written_holds_a_word_of_a_message(folder: Path, seen: dict[str, Any]) -> None:

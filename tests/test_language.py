@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.language import gloss, language_of, with_gloss
+from bot import identifier
+from bot.identifier import open_identifier
+from bot.language import LANGUAGES, gloss, language_of, with_gloss
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -42,3 +44,18 @@ def test_languages_are_told_apart_on_the_golden_questions() -> None:
     foreign = [language_of(row["question"]) != "en" for row in rows if row["style"] == "non-English"]
     english = [language_of(row["question"]) != "en" for row in rows if row["style"] != "non-English"]
     assert sum(foreign) / len(foreign) >= 0.95 and sum(english) / len(english) <= 0.01
+
+
+TEXTS = ("is kratom legal in ohio", "berapa lama gejala putus kratom", "quanto tempo dura a dor", "疼痛怎么办", "ห้ามใช้ไหม", "Ärzte", "12 😀", "")
+
+
+def test_the_mapped_identifier_says_what_the_librarys_own_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    mapped = open_identifier(LANGUAGES)
+
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(identifier, "_mapped", full)
+    whole = open_identifier(LANGUAGES)
+    assert isinstance(mapped.tk_nextmove, memoryview) and not isinstance(whole.tk_nextmove, memoryview)
+    assert [mapped.rank(text) for text in TEXTS] == [whole.rank(text) for text in TEXTS]

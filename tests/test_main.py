@@ -78,9 +78,13 @@ def test_a_second_build_has_nothing_to_do(bot: Bot) -> None:
 
 PROBE = """
 import sys
+from contextlib import redirect_stdout
 from bot import open_bot
+from bot.__main__ import main
 bot = open_bot()
 assert bot.reply("does kratom harm the liver").hits
+with redirect_stdout(sys.stderr):
+    assert main(["ask", "does kratom harm the liver"]) == 0
 print([name for name in ("torch", "sentence_transformers", "transformers", "gradio", "sklearn") if name in sys.modules])
 """
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Semaphore
 from typing import Any
 
 from bot.chat.history import readable, user_messages
@@ -28,7 +29,7 @@ from bot.records import TIERS, Action, Claim, Decision, Document, Hit, Notice, R
 from bot.remembered import Remembered
 from bot.replies import load_texts
 from bot.retrieval import Filters, Found, Signals, retrieve
-from bot.settings import Settings
+from bot.settings import Settings, cores
 
 __all__ = ["Bot", "user_messages"]
 
@@ -54,6 +55,7 @@ class Bot:
         self._gaps = Gaps(Path(settings.gaps), settings.feedback_days) if settings.gaps else None
         self._net = ThirdNet(settings.classifier, settings.weights)
         self._passages = Passages(index, settings, self.claims, self._guardrails)
+        self._turns = Semaphore(max(2, cores()))  # replies at once: more threads than processors only wait for each other
         self._failures = 0  # searches that failed so far
         self._replies = Remembered(self._made, REPLIES, lambda made: made[1])
         self._queries = Remembered(self._resolved, RESOLVED, lambda made: made[1])
@@ -72,7 +74,8 @@ class Bot:
         region = self.texts.region(region or self.settings.region)
         text, cut = readable(message, self.settings.max_message)
         earlier = [readable(entry, self.settings.max_message)[0] for entry in user_messages(history)]  # a door may cut nothing
-        reply = self._remembered(text, earlier, region, cut=cut)
+        with self._turns:
+            reply = self._remembered(text, earlier, region, cut=cut)
         if self._gaps and reply.action == "abstain" and reply.urgency == "none":
             self._gaps.keep(reply.query)
         return reply

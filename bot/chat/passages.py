@@ -27,6 +27,7 @@ AMOUNT = re.compile(
     re.IGNORECASE,
 )
 POOL = 4  # times as many passages are found as are shown: for what a refusal must leave out, and for the other side of a claim
+AHEAD = 4  # queries waiting to be encoded on the other thread: the questions of one message
 MAX_CHOICES = 4  # buttons that fit a phone without scrolling
 
 
@@ -51,12 +52,12 @@ class Passages:
     def __init__(self, index: PassageIndex, settings: Settings, claims: Sequence[Claim], guardrails: Guardrails) -> None:
         self._index, self._settings, self._claims, self._guardrails = index, settings, claims, guardrails
         self._offered = lru_cache(None)(self._may_be_offered)  # as many as the corpus has sections
-        self._ahead, self._idle = ThreadPoolExecutor(1), Semaphore()
+        self._ahead, self._idle = ThreadPoolExecutor(1), Semaphore(AHEAD)
 
     def begin(self, query: Query) -> None:
-        """Encode and compare the query on another thread while the guardrails read the message; what comes of it is remembered by the index.
+        """Encode and compare the query on another thread while the classifier reads; what comes of it is remembered by the index.
 
-        Skipped while another message's is on its way: then this processor is as good as the other.
+        Skipped while enough others are on their way: then this processor is as good as the other.
         """
         if not self._idle.acquire(blocking=False):
             return
@@ -100,11 +101,13 @@ class Passages:
         self, text: str, earlier: Sequence[str], decision: Decision, found: Found, signals_for: SignalsFor, query_for: QueryFor
     ) -> tuple[tuple[Hit, ...], tuple[str, ...]]:
         """The hits, those that answer one question of several first and labelled with it; and the questions that nothing answers."""
-        asked = parts(text)
+        asked = parts(text) if len(parts(text)) > 1 else []
+        queries = [query_for(part, [*earlier, *asked[:number]]) for number, part in enumerate(asked)]
+        for query in queries:
+            self.begin(query)
         shown: list[Hit] = []
         unanswered = []
-        for number, part in enumerate(asked if len(asked) > 1 else ()):
-            query = query_for(part, [*earlier, *asked[:number]])
+        for part, query in zip(asked, queries, strict=True):
             own = self._search(query, decision, signals_for(query.text))
             if not self._answers(own):
                 unanswered.append(part)

@@ -11,12 +11,14 @@ from bot.commands.keeping import without_gaps
 from bot.commands.shared import DONE, progress_bar, say, say_json, today, with_json
 from bot.errors import BotError
 
+HALVES = ("tune", "test", "fresh", "unseen")
+
 
 def add(commands: Any) -> None:
     """The parsers of this group."""
     evaluate = commands.add_parser("evaluate", help="ask the golden questions; keeps the abstention certificate in index/")
     evaluate.add_argument("part", nargs="?", choices=("retrieval", "guardrails", "conversations"), default="retrieval", help="what is measured (retrieval)")
-    evaluate.add_argument("--half", choices=("tune", "test", "fresh"), default="test", help="which half; of the messages also fresh, the newest (test)")
+    evaluate.add_argument("--half", choices=HALVES, default="test", help="which half; fresh and unseen: newer messages, for guardrails alone (test)")
     evaluate.add_argument("--report", type=Path, metavar="FILE", help="also write the report here (docs/evaluation.md)")
     evaluate.add_argument("--answers", type=Path, metavar="FILE", help="keep the first passage of each question, for a later --against")
     evaluate.add_argument("--against", type=Path, metavar="FILE", help="list the questions whose first passage changed since --answers wrote FILE")

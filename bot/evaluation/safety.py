@@ -61,7 +61,7 @@ class Verdict:
 
 
 def read_cases(half: str) -> list[Case]:
-    """The messages of a half, `tune`, `test` or `fresh` (the newest, after whose figures nothing was changed). Raises InputError where there is none."""
+    """The messages of a half, `tune`, `test`, `fresh` or `unseen` (the newest, whose figures were printed once). Raises InputError where there is none."""
     path = GOLDEN / f"messages_{half}.jsonl"
     if not path.is_file():
         raise InputError(f"{path} is missing; the golden set comes with a checkout of the repository")

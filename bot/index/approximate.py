@@ -25,7 +25,7 @@ from bot.index.store import Among, Mask, Numbers, Table
 
 GRAPH_UP_TO = 2_000_000  # rows: 3.6 GB; above it the vectors of a table outgrow a common server's memory (docs/scale-figures.md)
 LEAST = 0.99  # of the ten nearest, on average
-EFFORTS = {"HNSW": (64, 128, 256, 512, 1024), "IVF-PQ": (16, 32, 64, 128, 256, 512)}  # efSearch; nprobe
+EFFORTS = {"HNSW": (64, 128, 256, 512, 1024), "IVF-PQ": (16, 32, 64, 128, 256, 512, 1024, 2048)}  # efSearch; nprobe
 LINKS, CARE = 32, 80  # of HNSW, a row and while building; 384 dimensions want more than the library's 16
 CODE = 48  # bytes a row of IVF-PQ: a byte for eight dimensions
 LOOKED_AT = 50  # rows that the index asks for (reading.CANDIDATES), so the measure does too

@@ -12,7 +12,6 @@ import hashlib
 import json
 import random
 import tempfile
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +23,11 @@ import numpy.typing as npt
 from bot.classifier import ACTIONS, MAX_TOKENS, WEIGHTS, rows_fingerprint
 from bot.encoder import EMBEDDED_SHA256, PUBLISHED, embedded_folder, load_model
 from bot.errors import InputError
+from bot.exporting import export_single, round_classifier
 from bot.language import with_gloss
-from bot.linear import LINEAR, train_linear
+from bot.linear import LINEAR, LinearClassifier, train_linear
 from bot.messages import ORDINARY, Example, normalise
+from bot.sessions import open_session
 from bot.training.slips import slipped
 
 if TYPE_CHECKING:
@@ -59,8 +60,7 @@ def train_guardrails(examples: Sequence[Example], report: Report, folder: Path =
     import torch
 
     torch.manual_seed(7)
-    labels = (*ACTIONS, *sorted({example.rule for example in examples if example.rule}))
-    rows = [Row(normalise(with_gloss(example.text)), targets(example, labels), example.pair or example.text) for example in examples]
+    labels, rows = _rows(examples)
     groups = {group: number for number, group in enumerate(sorted({row.group for row in rows}, key=lambda name: hashlib.sha256(name.encode()).digest()))}
     kept = [row for row in rows if groups[row.group] % HELD_OUT]
     held = [row for row in rows if not groups[row.group] % HELD_OUT]
@@ -72,13 +72,15 @@ def train_guardrails(examples: Sequence[Example], report: Report, folder: Path =
     report(f"mean of the steps: {trainer.loss(held):.4f}")
     weights = folder / WEIGHTS.name
     trainer.export(weights)
-    logits = shipped_logits(weights, [row.text for row in held])
-    scales = calibrate(logits, np.array([row.targets for row in held]))
-    train_fallback(examples, folder)
-    danger = (1 / (1 + np.exp(-(logits[:, :2] * scales[:2, 0] + scales[:2, 1])))).max(axis=1)
+    train_linear([row.text for row in kept], _known(kept), labels, folder / LINEAR.name)
+    texts, linear = [row.text for row in held], LinearClassifier(folder / LINEAR.name)
+    logits, others = shipped_logits(weights, texts), np.stack([linear.logits(text) for text in texts])
+    scales = calibrate(logits, others, _known(held))
+    danger = (1 / (1 + np.exp(-(scales[:2, 0] * logits[:, :2] + scales[:2, 1] * others[:, :2] + scales[:2, 2])))).max(axis=1)
     card = {
         "base_sha256": EMBEDDED_SHA256,
         "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+        "linear_sha256": hashlib.sha256((folder / LINEAR.name).read_bytes()).hexdigest(),
         "data_sha256": rows_fingerprint(examples),
         "labels": list(labels),
         "scales": scales.round(4).tolist(),
@@ -93,12 +95,22 @@ def train_guardrails(examples: Sequence[Example], report: Report, folder: Path =
 
 
 def train_fallback(examples: Sequence[Example], folder: Path = WEIGHTS.parent) -> None:
-    """Train the linear classifier alone: seconds to a minute. Raises InputError where the rows are all of one action."""
-    plain = [example for example in examples if example.action != ORDINARY]
-    if len({example.action for example in plain}) < 2:
+    """Train the linear classifier alone: about a minute. Raises InputError where the rows are all of one action."""
+    if len({example.action for example in examples if example.action != ORDINARY}) < 2:
         raise InputError("the examples are all of one action, so there is nothing to tell apart; add rows of others to guardrails.jsonl")
     folder.mkdir(parents=True, exist_ok=True)
-    train_linear([with_gloss(example.text) for example in plain], [example.action for example in plain], folder / LINEAR.name)
+    labels, rows = _rows(examples)
+    train_linear([row.text for row in rows], _known(rows), labels, folder / LINEAR.name)
+
+
+def _rows(examples: Sequence[Example]) -> tuple[tuple[str, ...], list[Row]]:
+    """(labels, what the models read)."""
+    labels = (*ACTIONS, *sorted({example.rule for example in examples if example.rule}))
+    return labels, [Row(normalise(with_gloss(example.text)), targets(example, labels), example.pair or example.text) for example in examples]
+
+
+def _known(rows: Sequence[Row]) -> npt.NDArray[np.int64]:
+    return np.array([row.targets for row in rows], dtype=np.int64)
 
 
 def targets(example: Example, labels: Sequence[str]) -> tuple[int, ...]:
@@ -133,27 +145,28 @@ def _of_ordinary(rule: str, label: str) -> int:
 
 def shipped_logits(weights: Path, texts: Sequence[str]) -> Array:
     """Logits of each text by the model as it is shipped, shape (texts, labels): rounding moves them, and the calibration must know."""
-    import onnxruntime
     from tokenizers import Tokenizer
 
-    session = onnxruntime.InferenceSession(str(weights), providers=["CPUExecutionProvider"])
+    session = open_session(weights)
     tokenizer = Tokenizer.from_file(str(weights.with_name("tokenizer.json")))
     tokenizer.no_padding()
     tokenizer.enable_truncation(MAX_TOKENS)
     given = [np.array([encoding.ids], dtype=np.int64) for encoding in tokenizer.encode_batch(list(texts))]
-    return np.concatenate([session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})[0] for ids in given]).astype(np.float32)
+    return np.concatenate([session.run(None, {"input_ids": ids})[0] for ids in given]).astype(np.float32)
 
 
-def calibrate(logits: Array, known: npt.NDArray[np.int64]) -> Array:
-    """Platt scaling on held-out rows: for each label (slope, intercept), shape (labels, 2); (1, 0) where too few rows tell."""
+def calibrate(logits: Array, others: Array, known: npt.NDArray[np.int64]) -> Array:
+    """Platt scaling of both models together on held-out rows: for each label (weight of the model, of the linear one, intercept), shape
+    (labels, 3); (1, 0, 0) where too few rows tell. The linear one errs elsewhere: with it danger recall of 0.95 costs 0.06 of false alarms
+    where the model alone costs 0.105."""
     from sklearn.linear_model import LogisticRegression
 
-    scales = np.tile(np.array([1.0, 0.0], dtype=np.float32), (known.shape[1], 1))
+    scales = np.tile(np.array([1.0, 0.0, 0.0], dtype=np.float32), (known.shape[1], 1))
     for label in range(known.shape[1]):
         told = known[:, label] >= 0
         if min((known[told, label] == 1).sum(), (known[told, label] == 0).sum()) >= 20:
-            model = LogisticRegression().fit(logits[told, label : label + 1], known[told, label])
-            scales[label] = model.coef_[0, 0], model.intercept_[0]
+            model = LogisticRegression().fit(np.stack([logits[told, label], others[told, label]], axis=1), known[told, label])
+            scales[label] = *model.coef_[0], model.intercept_[0]
     return scales
 
 
@@ -234,35 +247,13 @@ class _Trainer:
         return float(self._loss(torch.from_numpy(self.logits([row.text for row in rows])), torch.tensor([row.targets for row in rows])))
 
     def export(self, target: Path) -> None:
-        """Write the model as ONNX with 8-bit weights, of which seven bits are used: the same scores with and without VNNI (`bot.encoder`)."""
+        """Write the model as ONNX with 8-bit weights."""
         import torch
-        from onnxruntime.quantization import QuantType, quantize_dynamic
 
-        bert, head = self._bert.eval(), self._head
-
-        class Graph(torch.nn.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.bert, self.head = bert, head
-
-            def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-                states = self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-                mask = attention_mask.unsqueeze(-1).to(states.dtype)
-                logits: torch.Tensor = self.head((states * mask).sum(1) / mask.sum(1))
-                return logits
-
-        given = self._tokenizer(["one text", "another, longer text"], padding=True, return_tensors="pt")
-        rows, columns = torch.export.Dim("rows", min=1, max=4096), torch.export.Dim("columns", min=2, max=MAX_TOKENS)
-        names = ["input_ids", "attention_mask"]
         target.parent.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory() as folder, torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch warns of its own internals
-            whole = Path(folder) / "whole.onnx"
-            shapes = {name: {0: rows, 1: columns} for name in names}
-            example = tuple(given[name] for name in names)
-            torch.onnx.export(Graph().eval(), example, str(whole), input_names=names, dynamic_shapes=shapes, dynamo=True, external_data=False, verbose=False)
-            rounded = ["MatMul", "Gather", "Gemm"]
-            quantize_dynamic(whole, target, weight_type=QuantType.QInt8, op_types_to_quantize=rounded, per_channel=True, reduce_range=True)
+        with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+            export_single(self._bert.eval(), self._head.eval(), MAX_TOKENS, Path(folder) / "whole.onnx")
+            round_classifier(Path(folder) / "whole.onnx", target)
         self._tokenizer.backend_tokenizer.save(str(target.with_name("tokenizer.json")))
 
     def _forward(self, texts: Sequence[str]) -> torch.Tensor:
