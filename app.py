@@ -37,7 +37,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from bot.commands.shared import progress_bar
-from bot.errors import BotError, InputError
+from bot.errors import BotError, InputError, StoreError
 from bot.feedback import Feedback
 from bot.library import Choice, library_page
 from bot.logs import configure, take_over
@@ -261,7 +261,7 @@ def build_page() -> Page:
 
 
 def read(request: Request) -> Response:
-    """A document with a passage marked: GET /read/{document}?passage=KEY, or ?start=&end= in characters."""
+    """A document with a passage marked: GET /read/{document}?passage=KEY, or ?start=&end= in characters. 503 where its text cannot be had."""
     document = bot.documents.get(request.path_params["document"])
     if document is None:
         return PlainTextResponse("There is no such document.", status_code=404)
@@ -269,10 +269,14 @@ def read(request: Request) -> Response:
     passage = known.get((document.id, key))
     start, end = (request.query_params.get(name, "") for name in ("start", "end"))
     numbers = all(one.isdecimal() and len(one) < 10 for one in (start, end))  # Python reads no number of thousands of digits
-    inside = numbers and int(start) < int(end) <= len(document.text)
-    span = Span(passage.start, passage.end) if passage else Span(int(start), int(end)) if inside else None
     own = [one for one in bot.index.passages if one.document_id == document.id]
-    return HTMLResponse(document_page(frame, document, own, span, moved=bool(key) and passage is None))
+    try:
+        inside = numbers and int(start) < int(end) <= len(document.text)
+        span = Span(passage.start, passage.end) if passage else Span(int(start), int(end)) if inside else None
+        return HTMLResponse(document_page(frame, document, own, span, moved=bool(key) and passage is None))
+    except StoreError as error:
+        log.error("%s", error)
+        return HTMLResponse(frame.page("", document.title, frame.notices(("unavailable",))), status_code=503)
 
 
 def library(request: Request) -> Response:

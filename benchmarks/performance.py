@@ -121,7 +121,7 @@ def _tier() -> str:
 def _document(place: int, row: dict[str, str]) -> str:
     """One passage as a document of ours: its title is its heading, and its text one paragraph, so that nothing in it is read as a list."""
     title = " ".join((row.get("title") or row["text"][:80]).split()).lstrip("#:- ") or "untitled"
-    text = " ".join(row["text"].split()).lstrip("#:-*+| ") or title
+    text = " ".join(row["text"].split()).lstrip("#:-*+| ").replace("@", "@ ") or title  # "[@idx]" would be a citation
     head = {"id": f"p{place}", "title": title, "topic": "basics", "status": "reviewed", "reference": "set"}
     lines = "\n".join(f"{key}: {json.dumps(value)}" for key, value in head.items())
     return f"---\n{lines}\nreviewed: 2026-01-01\nreview_by: 2036-01-01\n---\n\n## {title}\n\n{text}\n"

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from bot.citations import keys, plain
 from bot.errors import CorpusError, Problem
@@ -68,24 +69,28 @@ def passage_of(document: Document, number: int, span: Span) -> Passage:
     """The passage that stands at `span` in section `number` of the document."""
     text = document.text[span.start : span.end]
     cited = tuple(keys(text)) or (document.references[0].key,)  # a quote that cites nothing rests on the document's first reference
+    return Passage(text=text, **card_of(document, number, span, cited))
+
+
+def card_of(document: Document, number: int, span: Span, cited: tuple[str, ...]) -> dict[str, Any]:
+    """The fields of the passage at `span` in section `number` but its text, of which only the keys that it cites are known."""
     references = [reference for reference in document.references if reference.key in cited]
-    return Passage(
-        document_id=document.id,
-        file=document.file,
-        title=document.title,
-        topic=document.topic,
-        heading=document.sections[number].heading,
-        section=number,
-        start=span.start,
-        end=span.end,
-        text=text,
-        status=document.status,
-        reviewed=document.reviewed,
-        review_by=document.review_by,
-        citations=cited,
-        page=bisect_right(document.pages, span.start) or None,
-        references=tuple(sorted(references, key=lambda reference: cited.index(reference.key))),
-    )
+    return {
+        "document_id": document.id,
+        "file": document.file,
+        "title": document.title,
+        "topic": document.topic,
+        "heading": document.sections[number].heading,
+        "section": number,
+        "start": span.start,
+        "end": span.end,
+        "status": document.status,
+        "reviewed": document.reviewed,
+        "review_by": document.review_by,
+        "citations": cited,
+        "page": bisect_right(document.pages, span.start) or None,
+        "references": tuple(sorted(references, key=lambda reference: cited.index(reference.key))),
+    }
 
 
 def _pack(document: Document, pieces: Iterator[Span], fits: Callable[[Span], bool]) -> Iterator[Span]:

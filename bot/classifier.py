@@ -4,13 +4,14 @@
                                                        └n-grams, linear→ logits ┴─calibrated together→ {action or rule: probability}
 
 `python -m bot train-guardrails` makes bot/weights/guardrails.onnx from bot/guardrails.jsonl; the card beside it holds the data's hash,
-the labels, the calibration and the scores. Without the weights, linear.py decides alone; without that, patterns do.
+the labels, the calibration and the scores. Without either model the other decides alone; without both, patterns do.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from bot.sessions import open_session
 if TYPE_CHECKING:
     from tokenizers import Encoding
 
+log = logging.getLogger(__name__)
 WEIGHTS = Path(__file__).with_name("weights") / "guardrails.onnx"
 CARD = WEIGHTS.with_suffix(".json")
 ACTIONS = ("crisis", "emergency", "decline", "caution", "abstain", "smalltalk")  # the first labels of the model; `answer` is none of them
@@ -43,10 +45,9 @@ class Classifier:
             from tokenizers import Tokenizer
 
             self.card: dict[str, Any] = json.loads(weights.with_suffix(".json").read_text("utf-8"))
-            linear = weights.with_name(LINEAR.name)
-            if [hashlib.sha256(file.read_bytes()).hexdigest() for file in (weights, linear)] != [self.card["weights_sha256"], self.card["linear_sha256"]]:
+            if hashlib.sha256(weights.read_bytes()).hexdigest() != self.card["weights_sha256"]:
                 raise ValueError("the weights are not those of the card")
-            self._linear = LinearClassifier(linear)
+            alone = np.array(self.card["scales_alone"], dtype=np.float32)
             self._session = open_session(weights)
             self._tokenizer = Tokenizer.from_file(str(weights.with_name("tokenizer.json")))
         except Exception as error:  # each library raises its own kinds; all mean the weights are unusable
@@ -55,7 +56,12 @@ class Classifier:
             ) from error
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        self._scales = np.array(self.card["scales"], dtype=np.float32)
+        try:
+            self._linear: LinearClassifier | None = linear_of(weights.parent)
+            self._scales = np.array(self.card["scales"], dtype=np.float32)
+        except (EncoderError, KeyError) as error:
+            log.warning("%s. The fine-tuned classifier decides without it.", error)
+            self._linear, self._scales = None, np.insert(alone, 1, 0.0, axis=1)
 
     def scores(self, message: str) -> dict[str, float]:
         """The probability of each action and rule, 0 to 1; of a long message, that of its most telling window.
@@ -72,9 +78,21 @@ class Classifier:
     def _shares(self, window: list[int], text: str) -> Shares:
         ids = np.array([window], dtype=np.int64)
         [logits] = self._session.run(None, {"input_ids": ids})
-        both = self._scales[:, 0] * logits[0] + self._scales[:, 1] * self._linear.logits(text) + self._scales[:, 2]
+        other = self._linear.logits(text) if self._linear else 0.0
+        both = self._scales[:, 0] * logits[0] + self._scales[:, 1] * other + self._scales[:, 2]
         shares: Shares = 1 / (1 + np.exp(-both))
         return shares
+
+
+def linear_of(folder: Path) -> LinearClassifier:
+    """The linear classifier of a folder of weights. EncoderError where it cannot be read or is not the one of the card that lies beside it."""
+    linear, card = folder / LINEAR.name, folder / CARD.name
+    try:
+        if card.is_file() and json.loads(card.read_text("utf-8")).get("linear_sha256") != hashlib.sha256(linear.read_bytes()).hexdigest():
+            raise ValueError("it is not the one of the card, or of an older version")
+    except (OSError, ValueError) as error:
+        raise EncoderError(f"{linear} cannot be read ({error}); restore it or run: python -m bot train-guardrails") from error
+    return LinearClassifier(linear)
 
 
 def rows_fingerprint(examples: Sequence[Example]) -> str:

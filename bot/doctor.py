@@ -18,12 +18,12 @@ from typing import Literal
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from bot.classifier import WEIGHTS, Classifier
+from bot.classifier import WEIGHTS, Classifier, linear_of
 from bot.corpus import read_claims, read_corpus
 from bot.encoder import EMBEDDED, PUBLISHED, check_embedded_weights, embedded_folder
 from bot.errors import BotError, Problem
 from bot.index import PassageIndex, open_index, store_of
-from bot.linear import LINEAR, LinearClassifier
+from bot.pipeline import open_far
 from bot.records import Document
 from bot.replies import load_texts
 from bot.settings import Settings
@@ -128,13 +128,14 @@ def _classifier(settings: Settings, _today: date) -> Iterator[tuple[Level, str]]
         return
     if settings.classifier == "tuned":
         Classifier(settings.weights / WEIGHTS.name)
-    LinearClassifier(settings.weights / LINEAR.name)
+    linear_of(settings.weights)
     yield "ok", f"the guardrails' weights in {settings.weights} are whole ({settings.classifier})"
 
 
 def _corpus(settings: Settings, today: date) -> Iterator[tuple[Level, str]]:
     documents, refused = _documents(settings)
-    read_claims(settings.corpus, documents)
+    if not settings.texts:
+        read_claims(settings.corpus, documents)
     yield "ok", f"{len(documents)} documents, the oldest reviewed on {min(document.reviewed for document in documents)}"
     for problem in refused:
         yield "warning", f"left out {problem}"
@@ -147,12 +148,16 @@ def _corpus(settings: Settings, today: date) -> Iterator[tuple[Level, str]]:
 
 def _documents(settings: Settings) -> tuple[tuple[Document, ...], list[Problem]]:
     refused: list[Problem] = []
+    if settings.texts:
+        return tuple(open_far(settings)[0].documents.values()), refused
     return read_corpus(settings.corpus, refused), refused
 
 
 def _index(settings: Settings, _today: date) -> Iterator[tuple[Level, str]]:
-    index = open_index(settings.index, _documents(settings)[0], settings.model, store_of(settings))
+    index = open_far(settings)[0] if settings.texts else open_index(settings.index, _documents(settings)[0], settings.model, store_of(settings))
     yield "ok", f"{len(index.passages)} passages, build {index.id[:12]} of {index.manifest['created']}"
+    if settings.texts:
+        yield "ok", f"texts come from {settings.texts}: the first passage there is the one that was indexed"
     yield from _signs(index)
 
 

@@ -5,7 +5,7 @@ BotError
 ├── CorpusError          a document or the bibliography is malformed (names file and line)
 ├── TextsError           guardrails.toml or replies.toml is malformed
 ├── EncoderError         the embedding model is missing, altered or unreadable
-├── StoreError           the vector store on a server does not answer, or holds another build
+├── StoreError           the vector store on a server or the place of the texts does not answer, or holds another build
 ├── InputError           a caller passed something that is not a message, a history or a filter
 └── IndexFolderError
     ├── IndexMissingError    nothing has been built yet
@@ -16,6 +16,8 @@ BotError
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+AWAY = "the store of vectors or texts does not answer"  # what programs are told of a StoreError
 
 
 class BotError(Exception):
@@ -57,7 +59,7 @@ class EncoderError(BotError):
 
 
 class StoreError(BotError):
-    """The vector store on a server does not answer, or holds another build."""
+    """The vector store on a server or the place of the texts does not answer, or holds another build. The message names an address: for the log alone."""
 
 
 class InputError(BotError):

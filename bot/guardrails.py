@@ -44,8 +44,8 @@ NETS = ("classifier", "linear")  # tables of guardrails.toml with the limits of 
 # Fixed texts that the classifier tells apart within danger to life: who is in danger, and from what.
 KINDS = ("crisis-other", "emergency-child", "emergency-pet", "emergency-self", "emergency-withdrawal")
 NAMED = 0.4  # probability from which a rule's own text is shown and not the general one; a wrong one would still refuse or warn
-# Rules that the classifier does not weigh: what our own buttons say, and words of other languages, which it knows from rough glosses only.
-TRUSTED = ("said-in-danger", "danger-languages", "wish-to-die-languages", "wish-not-to-wake")
+# Rules that the classifier does not weigh: what our own buttons say, counted amounts, and words of other languages, which it knows from glosses only.
+TRUSTED = ("said-in-danger", "danger-languages", "wish-to-die-languages", "wish-not-to-wake", "very-large-amount")
 FEW, SURER = 4, 0.45  # words, and how sure the classifier alone must be to show the full text for so few: "is he addicted?" is 0.39
 # A few words behind others are read with them: alone, one follow-up of five ("since when", "and indiana") looked like a danger. Unless this sure.
 WORDS, LETTERS, SURE_ALONE = 8, 50, 0.35
@@ -226,15 +226,16 @@ class Guardrails:
         return matches
 
     def _unsure(self, message: str, history: Sequence[str], reading: Reading) -> bool:
-        """Whether what only the classifier sees is asked about: denied, of few words, or denied just before and not told anew."""
+        """Whether what only the classifier sees is asked about: denied, mild, of few words, or denied just before and not told anew."""
         limits, anew = self.limits[reading.net], _danger_of(reading.alone)
         before = bool(history) and self._told_off(history[-1]) and anew < limits.now
-        return self._told_off(message) or before or (len(message.split()) <= FEW and _danger_of(reading.context) < SURER)
+        mild = max(reading.context.get("crisis", 0.0), reading.alone.get("crisis", 0.0)) < limits.check and self.contexts["mild"].holds(normalise(message))
+        return self._told_off(message) or before or mild or (len(message.split()) <= FEW and _danger_of(reading.context) < SURER)
 
     def _told_off(self, message: str) -> bool:
         """Whether a message itself speaks against a danger that only the classifier sees."""
         text = normalise(message)
-        return any(self.contexts[name].holds(text) for name in ("denied", "reassured", "mild"))
+        return self.contexts["denied"].holds(text) or self.contexts["reassured"].holds(text)
 
     def _danger(self, net: str, scores: Mapping[str, float]) -> list[Match]:
         danger = _danger_of(scores)

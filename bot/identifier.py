@@ -1,7 +1,8 @@
 """py3langid's language identifier in a fifth of its memory: its tables stay in a file, of which a message touches a few pages.
 
 py3langid unpacks its model to a temporary file, copies 39 MB of it into memory twice and keeps 142 languages of it: 180 MB at most, 97 MB for good.
-Here the same file is mapped, and what is copied is the languages that are wanted. Scores are the same (tests/test_language.py).
+Here the same file is mapped (where /tmp is memory it stays there), and what is copied is
+the languages that are wanted. Scores are the same (tests/test_language.py).
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def open_identifier(languages: Collection[str], model: Path = MODEL_DIR / MODEL_
     """An identifier of the languages (ISO 639 codes): `.rank(text)` gives each with its probability, the likeliest first."""
     try:
         return _mapped(model, languages)
-    except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:  # no room for a file, or another version's model
+    except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:  # another version's model
         log.info("the language model cannot be mapped (%s) and is read whole", error)
         identifier = LanguageIdentifier.from_model_file(model, norm_probs=True)
         identifier.set_languages(list(languages))

@@ -7,6 +7,7 @@ Identified by py3langid among the eleven languages that the bot has texts for; w
 
 from __future__ import annotations
 
+import logging
 import re
 import tomllib
 import unicodedata
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from bot.remembered import Remembered
+
+log = logging.getLogger(__name__)
 
 TABLE = Path(__file__).with_name("terms.toml")
 LANGUAGES = ("en", "es", "fr", "de", "pt", "id", "ms", "th", "zh", "vi", "ar")
@@ -43,7 +46,11 @@ def language_of(message: str) -> str:
 def _language_of(message: str) -> str:
     if _english_share(message) >= ENGLISH_SHARE:
         return "en"  # most messages: neither the identifier nor a table is read
-    ranked = dict(_identifier().rank(message))
+    try:
+        ranked = dict(_identifier().rank(message))
+    except OSError as error:  # no room for its tables: an answer in English before none
+        log.warning("no language is identified (%s)", type(error).__name__)
+        return "en"
     code = max(ranked, key=lambda name: ranked[name])
     if code == "en" or not _own_words(message, code):
         return "en"

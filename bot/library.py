@@ -35,10 +35,10 @@ class Choice:
         )
 
     def admits(self, passage: Passage, questions: Sequence[str]) -> bool:
-        """Whether the passage is of the topic, grade and years, and has every word."""
+        """Whether the passage is of the topic, grade and years, and has every word; where its text lies elsewhere, in its title, heading and questions."""
         if (self.topic and passage.topic != self.topic) or (self.tier and passage.tier != self.tier) or passage.as_of[:4] < self.since:
             return False
-        text = " ".join((passage.title, passage.heading, *questions, passage.text)).casefold()
+        text = " ".join((passage.title, passage.heading, *questions, passage.at_hand)).casefold()
         return all(word in text for word in self.words.casefold().split())
 
 
@@ -63,13 +63,14 @@ def library_page(frame: Frame, documents: Mapping[str, Document], passages: Sequ
 def _form(documents: Mapping[str, Document], passages: Sequence[Passage], choice: Choice, label: Mapping[str, str]) -> str:
     topics = sorted({document.topic for document in documents.values()})
     years = sorted({passage.as_of[:4] for passage in passages}, reverse=True)
+    searched = "library_search" if all(passage.at_hand for passage in passages[:1]) else "library_search_far"
     fields = (
         _select("topic", label["topic"], [(topic, topic_name(label, topic)) for topic in topics], choice.topic, label["library_all"])
         + _select("tier", label["library_tier"], [(tier, tier) for tier in TIERS], choice.tier, label["library_all"])
         + _select("since", label["library_since"], [(year, year) for year in years], choice.since, label["library_all"])
     )
     return (
-        f'<form class="kf-form" action="/library" role="search"><p class="kf-wide"><label for="kf-q">{escape(label["library_search"])}</label>'
+        f'<form class="kf-form" action="/library" role="search"><p class="kf-wide"><label for="kf-q">{escape(label[searched])}</label>'
         f'<input id="kf-q" type="search" name="q" value="{escape(choice.words, quote=True)}" autocomplete="off"></p>{fields}'
         f'<p class="kf-wide"><button type="submit" class="kf-button kf-main">{escape(label["library_show"])}</button> '
         f'<a href="/library">{escape(label["library_reset"])}</a></p></form>'

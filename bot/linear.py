@@ -2,12 +2,13 @@
 
     message ─normalised→ n-grams ─weights of bot/weights/linear.npz→ {action or rule: probability}
 
-It needs neither onnxruntime nor the encoder. It knows no meaning, so it errs elsewhere than the fine-tuned model: the two read
-together raise half the false alarms of either (`bot.training.guardrails`, benchmarks/guardrails.py).
+It needs neither onnxruntime nor the encoder. It knows no meaning, so it errs elsewhere than the fine-tuned model, and the two are
+read together (`bot.training.guardrails.calibrate`).
 """
 
 from __future__ import annotations
 
+import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +39,7 @@ class LinearClassifier:
                 self.labels = [str(label) for label in arrays["labels"]]
             if self._weights.shape != (BUCKETS, len(self.labels)) or self._bias.shape != (len(self.labels),):
                 raise ValueError("the weights have another shape than the labels")
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise EncoderError(f"{path} cannot be read ({error}); restore it or run: python -m bot train-guardrails") from error
 
     def logits(self, text: str) -> Array:

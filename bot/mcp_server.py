@@ -6,8 +6,9 @@ A tool's text is what a person should read, word for word; its structured conten
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import mcp
 from anyio import to_thread
@@ -18,12 +19,15 @@ from mcp.types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import AnyUrl, Field
 
 from bot.chat import Bot
+from bot.errors import AWAY, StoreError
 from bot.metrics import Metrics
 from bot.records import Document
 from bot.render import as_text, quote_text
 from bot.replies import load_texts
 from bot.schema import MAX_HISTORY, Found, Limit, Message, Query, Region, ReplyCard, Since, Tiers
 
+T = TypeVar("T")
+log = logging.getLogger(__name__)
 READS = ToolAnnotations(readOnlyHint=True, destructiveHint=False, idempotentHint=True, openWorldHint=False)
 SCHEME = "kratom-faq"
 LABEL = load_texts().labels
@@ -71,7 +75,7 @@ def create_mcp(bot: Bot, metrics: Metrics | None = None) -> FastMCP[None]:
 
     @server.tool(description=LABEL["mcp_search"], annotations=READS)
     async def search_kratom_corpus(query: Query, limit: Limit = 5, tiers: Tiers | None = None, since: Since | None = None) -> Annotated[CallToolResult, Found]:
-        hits = await to_thread.run_sync(lambda: bot.search(query, limit=limit, tiers=tiers, since=since))
+        hits = await to_thread.run_sync(lambda: _had(lambda: bot.search(query, limit=limit, tiers=tiers, since=since)))
         counted.search("mcp")
         text = "\n\n".join(f"{hit.passage.heading}\n{quote_text(hit, bot.texts)}" for hit in hits)
         return _result(text, {"index": bot.index.id, "query": query, "hits": [hit.to_dict() for hit in hits]})
@@ -96,4 +100,13 @@ def _result(text: str, data: dict[str, Any]) -> CallToolResult:
 def _resource(document: Document) -> FunctionResource:
     """A document, word for word."""
     uri = AnyUrl(f"{SCHEME}://documents/{document.id}")
-    return FunctionResource(uri=uri, name=document.id, title=document.title, mime_type="text/markdown", fn=lambda: document.text)
+    return FunctionResource(uri=uri, name=document.id, title=document.title, mime_type="text/markdown", fn=lambda: _had(lambda: document.text))
+
+
+def _had(call: Callable[[], T]) -> T:
+    """What the call returns. The StoreError that a client is told names no address; the log has it."""
+    try:
+        return call()
+    except StoreError as error:
+        log.error("%s", error)
+        raise StoreError(AWAY) from None

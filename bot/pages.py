@@ -94,11 +94,11 @@ def document_page(frame: Frame, document: Document, passages: Sequence[Passage],
     """A whole document, the passage at `span` marked: "read in context". `moved`: the link asked for a passage that is no longer there."""
     texts, label = frame.texts, frame.texts.labels
     numbers = {reference.key: number for number, reference in enumerate(document.references, 1)}
-    sections = []
+    sections, whole = [], document.text
     for place, section in enumerate(document.sections):
         heading = "" if section.heading == document.title else f"<h2>{escape(section.heading)}</h2>"
         links = _permalinks([passage for passage in passages if passage.section == place], label)
-        sections.append(f'<section id="section-{place + 1}">{heading}{text_html(document.text, section.span, span, numbers)}{links}</section>')
+        sections.append(f'<section id="section-{place + 1}">{heading}{text_html(whole, section.span, span, numbers)}{links}</section>')
     warning = f'<p class="kf-warning">{escape(label["unreviewed_warning"])}</p>' if document.status == "unreviewed" else ""
     told = notice_html(_notice(texts, "moved"), label) if moved else ""
     text = "".join(sections).replace("<mark>", '<mark id="passage" tabindex="-1">', 1)

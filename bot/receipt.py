@@ -32,7 +32,7 @@ def make_receipt(
                 "document": passage.document_id,
                 "file": passage.file,
                 "document_sha256": documents[passage.document_id].sha256,
-                "converted_sha256": _sha256(documents[passage.document_id].text) if documents[passage.document_id].converted else None,
+                "converted_sha256": documents[passage.document_id].converted_sha256,
                 "start": passage.start,
                 "end": passage.end,
                 "text_sha256": _sha256(passage.text),

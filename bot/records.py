@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 Action = Literal["crisis", "emergency", "decline", "caution", "answer", "abstain", "smalltalk"]
@@ -95,6 +95,11 @@ class Document:
     pages: tuple[int, ...] = ()  # where each page of a paged file begins in `text`
     converted: bool = False  # `text` was made from another format; `sha256` is that of the original file
 
+    @property
+    def converted_sha256(self) -> str | None:
+        """sha256 of `text` where it was made from another format."""
+        return hashlib.sha256(self.text.encode("utf-8")).hexdigest() if self.converted else None
+
     def to_dict(self) -> dict[str, Any]:
         """The document's card as JSON, without its text."""
         return {
@@ -135,6 +140,15 @@ class Passage:
     def key(self) -> str:
         """Names the passage for good: a hash of its text, the same wherever the text stands in its document."""
         return hashlib.sha256(self.text.encode("utf-8")).hexdigest()[:16]
+
+    @property
+    def at_hand(self) -> str:
+        """What of the text is in memory: all of it, unless it lies elsewhere (bot/corpus/far.py)."""
+        return self.text
+
+    def read(self) -> Passage:
+        """The passage with its text in memory: itself, unless that lies elsewhere."""
+        return self
 
     @property
     def lead(self) -> Reference:
@@ -224,6 +238,11 @@ class Hit:
     score: float
     highlight: Span | None = None
     part: str = ""
+
+    def read(self) -> Hit:
+        """The hit with the passage's text in memory. StoreError where it lies elsewhere and cannot be had."""
+        passage = self.passage.read()
+        return self if passage is self.passage else replace(self, passage=passage)
 
     def to_dict(self) -> dict[str, Any]:
         """The hit as JSON; the highlight carries its own text for callers that hold no corpus."""

@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -46,6 +46,7 @@ OWN = 0.4  # weight of the query where wordings stand beside it, which share the
 CONFIDENCE = (-5.666, 1.458, 0.676, 2.183, 1.334, 3.014, 2.68, -1.718, 3.179, -5.064, -0.219, 0.179, -2.022)
 
 
+PENALTIES: WeakKeyDictionary[PassageIndex, tuple[float, ...]] = WeakKeyDictionary()  # of each passage of an index, while it is open
 Signals = tuple[float, float, float, float]  # how probable the guardrails' classifier holds abstain, decline, caution and unheld, 0 to 1
 NO_SIGNALS: Signals = (0.0, 0.0, 0.0, 0.0)
 
@@ -203,9 +204,10 @@ def order(features: Features, passage: Passage, settings: Settings) -> float:
     return fuse(features, settings) - _penalty(passage)
 
 
-@lru_cache(maxsize=1)  # one index a process
 def _penalties(index: PassageIndex) -> tuple[float, ...]:
-    return tuple(_penalty(passage) for passage in index.passages)
+    if index not in PENALTIES:
+        PENALTIES[index] = tuple(_penalty(passage) for passage in index.passages)
+    return PENALTIES[index]
 
 
 def _penalty(passage: Passage) -> float:

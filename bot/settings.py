@@ -47,6 +47,10 @@ class Settings:
 
     corpus: Path = field(default_factory=_default_corpus, metadata={"why": "what may be quoted"})
     index: Path = field(default_factory=_default_index, metadata={"why": "what is built from the corpus"})
+    texts: str = field(
+        default="",
+        metadata={"why": "a folder or http(s) address with the corpus's files, for a replica without them: a text is read when shown; empty: the corpus"},
+    )
     guardrails: Path = field(default=PACKAGE / "guardrails.toml", metadata={"why": "the rules; a FAQ on another subject has its own"})
     replies: Path = field(default=PACKAGE / "replies.toml", metadata={"why": "every sentence the bot says itself; the same"})
     synonyms: Path = field(default=PACKAGE / "synonyms.toml", metadata={"why": "people's words and the corpus's; the same"})
@@ -143,9 +147,8 @@ class Settings:
             if name not in {setting.name for setting in fields(self)}:
                 raise SettingsError(f"{folder / OWN}: there is no setting '{name}'; those there are stand in bot/settings.py")
             read = _read(f"{folder / OWN}: {name}", str(value), getattr(self, name))
-            changes[name] = folder / read if isinstance(read, Path) or (name in ("gaps", "feedback") and read) else read
-            if name in ("gaps", "feedback"):
-                changes[name] = str(changes[name])
+            named = name in ("gaps", "feedback", "texts") and read and not str(read).startswith(("http://", "https://"))
+            changes[name] = str(folder / read) if named else folder / read if isinstance(read, Path) else read
         return replace(self, **changes)
 
 

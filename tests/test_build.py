@@ -29,7 +29,7 @@ from bot.index import writing as writing_module
 from bot.index.known import Known, keys_of
 from bot.index.shared import read_json
 from bot.index.tables import Flat, Rows
-from bot.pipeline import build
+from bot.pipeline import build, open_bot
 from bot.settings import Settings
 
 Write = Callable[..., Path]
@@ -248,6 +248,14 @@ def test_an_index_is_checked_without_being_opened(settings: Settings, small_corp
         check_index(settings.index, Corpus(folder), settings.model)
     assert build(settings)
     assert len(open_index(settings.index, read_corpus(folder), settings.model).passages) == 1
+
+
+@pytest.mark.parametrize("name", ["passages.faiss", "questions.faiss", "sentences.npy"])
+def test_a_file_of_vectors_that_was_deleted_is_made_anew(settings: Settings, small_corpus: Write, name: str) -> None:
+    small_corpus(liver="Kratom is linked to liver injury [@source-2020-study].")
+    build(settings)
+    (current_build(settings.index) / name).unlink()
+    assert open_bot(settings).search("liver") and (current_build(settings.index) / name).is_file()
 
 
 def test_a_corpus_is_read_again_each_time_and_every_mistake_told(small_corpus: Write) -> None:

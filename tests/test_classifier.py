@@ -3,10 +3,12 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from bot.chat.nets import ThirdNet
 from bot.classifier import ACTIONS, CARD, MAX_TOKENS, WEIGHTS, Classifier, rows_fingerprint
 from bot.encoder import TUNED, TUNED_CARD
 from bot.errors import EncoderError
@@ -55,11 +57,31 @@ def test_changed_or_missing_weights_are_refused(tmp_path: Path) -> None:
     broken.write_bytes(broken.read_bytes()[:-1] + b"x")
     with pytest.raises(EncoderError, match="not those of the card"):
         Classifier(broken)
-    shutil.copy(WEIGHTS, broken)
-    Classifier(broken)
-    (tmp_path / LINEAR.name).write_bytes(b"other weights")
-    with pytest.raises(EncoderError, match="not those of the card"):
-        Classifier(broken)
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-1], lambda data: data[: len(data) // 2], lambda _: b"other weights", lambda data: data[:500] + b"x" + data[501:], None]
+)
+def test_without_the_linear_half_the_other_decides_alone(damage: Callable[[bytes], bytes] | None, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for path in WEIGHTS.parent.iterdir():
+        shutil.copy(path, tmp_path)
+    linear = tmp_path / LINEAR.name
+    linear.unlink() if damage is None else linear.write_bytes(damage(linear.read_bytes()))
+    net = ThirdNet("tuned", tmp_path)
+    read = net.read("he took a lot of kratom and wont wake up", (), "he took a lot of kratom and wont wake up")
+    assert read and read.net == "classifier" and read.alone["emergency"] > 0.5
+    assert "decides without it" in caplog.text
+    (tmp_path / WEIGHTS.name).unlink()
+    assert ThirdNet("tuned", tmp_path).read("hello", (), "hello") is None
+
+
+def test_the_linear_classifier_decides_alone_without_the_other(tmp_path: Path) -> None:
+    for path in WEIGHTS.parent.iterdir():
+        shutil.copy(path, tmp_path)
+    (tmp_path / WEIGHTS.name).unlink()
+    net = ThirdNet("tuned", tmp_path)
+    read = net.read("he took a lot of kratom and wont wake up", (), "he took a lot of kratom and wont wake up")
+    assert read and read.net == "linear" and read.alone["emergency"] > 0.5
 
 
 def test_the_linear_half_is_read_with_the_other() -> None:

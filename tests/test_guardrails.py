@@ -294,4 +294,24 @@ def test_what_is_denied_is_asked_about_and_does_not_stand_in_the_next_message(bo
 )
 def test_a_mild_symptom_of_ones_own_is_asked_about(bot: Bot, message: str) -> None:
     assert bot.decide(message).urgency == "possible"
-    assert bot.decide(f"{message}? my chest hurts too and i cant breathe").urgency == "now"
+
+
+@pytest.mark.parametrize(
+    ("history", "message"),
+    [
+        ([], "im so sick of this i wrote the letters and the rope is ready"),
+        ([], "took my kratom and now my face is tingling and my left arm is weak, is that normal"),
+        ([], "i feel woozy after kratom and my pulse is 180 and i cant talk properly, is that normal"),
+        ([], "i feel dizzy and pulse is 38 after kratom, is that ok"),
+        ([], "my face feels weird and one eyelid is drooping and my words come out wrong, is it normal"),
+        (["i took kratom and feel a bit weird"], "now its much worse and i can hardly stand"),
+    ],
+)
+def test_what_is_not_mild_stays_danger(bot: Bot, history: list[str], message: str) -> None:
+    """No pattern sees these: the classifier alone does."""
+    assert bot.decide(message, history).urgency == "now"
+
+
+@pytest.mark.parametrize("message", ["i feel sick, took two hundred capsules, why", "i feel weird, i took a handful of pills and all my kratom, is that ok"])
+def test_a_large_amount_may_be_told_in_words(bot: Bot, message: str) -> None:
+    assert bot.decide(message).urgency == "now"

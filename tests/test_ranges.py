@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import pytest
+from object_store import ObjectStore
 
 from bot.chat import Bot
 from bot.corpus.ranges import range_of, read_range
@@ -17,29 +15,10 @@ from bot.records import Span
 
 @pytest.fixture(scope="module")
 def place(bot: Bot) -> Iterator[str]:
-    """The corpus behind HTTP on this machine, by range, as an object store gives it; under /whole/ without ranges."""
-    root = bot.settings.corpus
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            path, asked = root / self.path.removeprefix("/whole").lstrip("/"), re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers["Range"])
-            if not path.is_file():
-                self.send_error(404)
-                return
-            data = path.read_bytes()
-            partial = asked and not self.path.startswith("/whole")
-            self.send_response(206 if partial else 200)
-            self.end_headers()
-            self.wfile.write(data[int(asked[1]) : int(asked[2]) + 1] if asked and partial else data)
-
-        def log_message(self, *given: object) -> None:
-            """No line a request."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+    """The corpus behind HTTP on this machine; under /whole/ without ranges."""
+    store = ObjectStore(bot.settings.corpus)
+    yield store.address
+    store.stop()
 
 
 def test_every_passage_is_the_same_from_its_bytes(bot: Bot, place: str) -> None:

@@ -141,7 +141,7 @@ def test_where_the_vector_store_is_stays_in_the_log(client: TestClient, bot: Bot
 
     monkeypatch.setattr(bot, "search", away)
     answer = client.post("/v1/search", json={"query": "liver"})
-    assert answer.status_code == 500 and answer.json()["detail"].startswith("the vector store does not answer")
+    assert answer.status_code == 500 and answer.json()["detail"].startswith("the store of vectors or texts does not answer")
     assert "vectors.internal" not in answer.text and "vectors.internal" in caplog.text
 
 

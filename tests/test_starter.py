@@ -217,6 +217,10 @@ def test_a_linear_classifier_is_trained_from_rows_of_ones_own(faq: Path) -> None
 
     from bot.pipeline import open_bot
 
+    (faq / "weights" / "guardrails.json").write_text("{}", "utf-8")
+    refused = run(faq, "train-guardrails", "--linear")
+    assert refused.returncode == 1 and "train both" in refused.stderr
+    (faq / "weights" / "guardrails.json").unlink()
     own = open_bot(replace(settings, classifier="linear"))
     assert own.decide("I want to die").action == "crisis"
     assert own.reply("when are you open on saturday").hits

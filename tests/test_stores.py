@@ -225,6 +225,14 @@ def test_a_replica_needs_no_file_of_vectors(settings: Settings, small_corpus: Co
 
 
 @milvus
+def test_vectors_and_texts_may_both_lie_elsewhere(settings: Settings, small_corpus: Corpus, named: Callable[[Settings], Settings], tmp_path: Path) -> None:
+    folder, there = small_corpus(liver=LIVER, heart=HEART), named(settings)
+    build(there)
+    expected = [hit.to_dict() for hit in open_bot(there).search("heart beats faster")]
+    assert expected == [hit.to_dict() for hit in open_bot(replace(there, texts=str(folder), corpus=tmp_path / "nowhere")).search("heart beats faster")]
+
+
+@milvus
 def test_a_rebuild_moves_the_alias_and_who_reads_goes_on(settings: Settings, small_corpus: Corpus, named: Callable[[Settings], Settings], uri: str) -> None:
     folder, there, client = small_corpus(liver=LIVER, heart=HEART), named(settings), connected(uri)
     before = open_bot(there)

@@ -10,6 +10,7 @@ import json
 import logging
 import re
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from threading import Semaphore
@@ -55,7 +56,8 @@ class Bot:
         self._gaps = Gaps(Path(settings.gaps), settings.feedback_days) if settings.gaps else None
         self._net = ThirdNet(settings.classifier, settings.weights)
         self._passages = Passages(index, settings, self.claims, self._guardrails)
-        self._turns = Semaphore(max(2, cores()))  # replies at once: more threads than processors only wait for each other
+        here = settings.store == "faiss" and not settings.texts  # elsewhere a reply waits for a server, and others must not wait for it
+        self._turns = Semaphore(max(2, cores())) if here else nullcontext()  # replies at once: more threads than processors only wait for each other
         self._failures = 0  # searches that failed so far
         self._replies = Remembered(self._made, REPLIES, lambda made: made[1])
         self._queries = Remembered(self._resolved, RESOLVED, lambda made: made[1])
@@ -122,7 +124,7 @@ class Bot:
         """The `limit` (1 to 100) best passages for `query`, without guardrails: for programs.
 
         `tiers`, `topics` and `jurisdictions` name the ones wanted; `since` is the oldest as-of date (2024, 2024-05 or 2024-05-01).
-        Raises InputError.
+        Raises InputError, and StoreError where a server or the texts' place does not answer.
         """
         text, _ = readable(query, self.settings.max_message)
         if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= 100:
@@ -135,7 +137,7 @@ class Bot:
         if not text.strip():
             return []
         asked, filters = resolve(text, None), Filters(tiers, topics, jurisdictions, since)
-        return list(retrieve(self.index, asked.text, self.settings, limit, filters, beside=asked.beside).hits)
+        return [hit.read() for hit in retrieve(self.index, asked.text, self.settings, limit, filters, beside=asked.beside).hits]
 
     def signals(self, message: str) -> Signals:
         """What the guardrails' classifier makes of the message, as the confidence model reads it."""

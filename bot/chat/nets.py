@@ -6,11 +6,10 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bot.classifier import WEIGHTS, Classifier
+from bot.classifier import WEIGHTS, Classifier, linear_of
 from bot.errors import EncoderError
 from bot.guardrails import HISTORY, Reading
 from bot.language import with_gloss
-from bot.linear import LINEAR, LinearClassifier
 from bot.messages import in_context
 from bot.remembered import Remembered
 from bot.retrieval import NO_SIGNALS, Signals
@@ -70,7 +69,7 @@ def _loaded(classifier: str, weights: Path) -> tuple[str, Callable[[str], dict[s
     except EncoderError as error:
         log.warning("%s. The linear classifier takes its place.", error)
     try:
-        return "linear", LinearClassifier(weights / LINEAR.name).scores
+        return "linear", linear_of(weights).scores
     except EncoderError as error:
         log.warning("%s. The patterns decide alone.", error)
         return "linear", _unread

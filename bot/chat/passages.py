@@ -91,6 +91,7 @@ class Passages:
             hits = tuple(hit for hit in hits if not AMOUNT.search(hit.passage.text))  # the other side of a claim comes from the whole index
         if not any(hit.part for hit in hits):
             hits, disagreement = two_sides(hits, found.hits, self._claims)
+        hits = tuple(hit.read() for hit in hits)  # what is shown is whole from here on, wherever the texts lie
         leads = [hit for hit in hits if hit.part] or [hits[0]]
         missing = (*self._missing(query.text, leads), *unanswered)
         # Nothing that leads on from what was refused.

@@ -37,7 +37,10 @@ def _verify(options: argparse.Namespace) -> int:
             _signing().check_signed(_build_in_service(), options.public_key, receipt)
 
     settings = Settings().with_environment()
-    places = ["--corpus", str(options.corpus or settings.corpus), "--texts", str(settings.replies), "--converted", str(settings.index / "converted")]
+    corpus = options.corpus or settings.corpus
+    if settings.texts and not corpus.is_dir():
+        raise BotError(f"a reply is compared with the corpus itself, which is not in {corpus}; where it lies run: python -m bot verify {options.reply}")
+    places = ["--corpus", str(corpus), "--texts", str(settings.replies), "--converted", str(settings.index / "converted")]
     if not options.json:
         return verify([options.reply, *places], signed)
     said, wrong = io.StringIO(), io.StringIO()

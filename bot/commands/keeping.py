@@ -63,7 +63,7 @@ def _certify() -> dict[str, Any] | None:
 
     if not GOLDEN.is_dir() or Settings().with_environment().corpus != Settings().corpus:
         return None
-    bot = open_bot(without_gaps())
+    bot = open_bot(of_the_corpus())
     claim = certificate(bot, evaluate(bot, read_questions("test")), today())
     bot.index.keep_certificate(claim)
     if claim["upper_bound"] is None or claim["upper_bound"] > claim["target"]:
@@ -81,11 +81,18 @@ def without_gaps() -> Any:
     return replace(Settings().with_environment(), gaps="")
 
 
+def of_the_corpus() -> Any:
+    """The same, with the corpus itself, wherever a server reads its texts from: who builds or edits has it."""
+    from dataclasses import replace
+
+    return replace(without_gaps(), texts="")
+
+
 def _audit(options: argparse.Namespace) -> int:
     from bot.audit import audit, figures
     from bot.pipeline import open_bot
 
-    bot = open_bot(without_gaps(), progress=progress_bar())
+    bot = open_bot(of_the_corpus(), progress=progress_bar())
     try:
         findings, counts = audit(bot, today(), options.facts), figures(bot)
     except ImportError as error:

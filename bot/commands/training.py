@@ -15,7 +15,7 @@ def add(commands: Any) -> None:
     with_json(train, "what was written, as JSON")
     train.set_defaults(run=_train_encoder)
     train = commands.add_parser("train-guardrails", help="train the guardrails' classifiers from guardrails.jsonl and the rules: under 30 minutes on one core")
-    train.add_argument("--linear", action="store_true", help="the linear classifier alone: seconds to a minute")
+    train.add_argument("--linear", action="store_true", help="the linear classifier alone: about a minute")
     with_json(train, "what was written, as JSON")
     train.set_defaults(run=_train_guardrails)
 

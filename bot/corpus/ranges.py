@@ -7,8 +7,10 @@ is compared with the hash that was taken when the passage was cut, so a text tha
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
 from urllib.error import URLError
 from urllib.parse import quote
@@ -22,30 +24,43 @@ WAIT = 5.0  # seconds for one passage
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Bytes `begin` up to, not including, `end` of a file of the corpus, and their sha256."""
+    """Bytes `begin` up to, not including, `end` of a file of the corpus, and their sha256. `converted`: the file is one of index/converted/."""
 
     file: str
     begin: int
     end: int
     sha256: str
+    converted: bool = False
+
+
+def file_of(document: Document) -> str:
+    """The file that holds the document's text: its own, or that of index/converted/."""
+    return f"{document.sha256}.txt" if document.converted else document.file
 
 
 def range_of(document: Document, span: Span) -> Range:
-    """Where the text of a span stands in its file, whose text is UTF-8 and has no byte order mark. ValueError for a document made from another format."""
-    if document.converted:
-        raise ValueError(f"{document.file} was converted: its text is not a range of its file")
-    begin = len(document.text[: span.start].encode("utf-8"))
-    data = document.text[span.start : span.end].encode("utf-8")
-    return Range(document.file, begin, begin + len(data), hashlib.sha256(data).hexdigest())
+    """Where the text of a span stands in the document's file, or in the file of what was converted from it."""
+    return next(ranges_of(document, [span]))
+
+
+def ranges_of(document: Document, spans: Iterable[Span]) -> Iterator[Range]:
+    """`range_of` each of the spans, which are in order of their starts: the text before them is encoded once."""
+    character = begin = 0
+    for span in spans:
+        begin += len(document.text[character : span.start].encode("utf-8"))
+        character = span.start
+        data = document.text[span.start : span.end].encode("utf-8")
+        yield Range(file_of(document), begin, begin + len(data), hashlib.sha256(data).hexdigest(), document.converted)
 
 
 def read_range(place: str, wanted: Range) -> str:
     """The text of a range under a folder or an http(s) address, its hash checked. StoreError where it cannot be had or is another."""
     try:
         data = _fetched(f"{place.rstrip('/')}/{quote(wanted.file)}", wanted) if place.startswith(("http://", "https://")) else _read(Path(place), wanted)
-    except (OSError, ValueError) as error:  # URLError and timeouts are OSErrors
+    except (OSError, ValueError, HTTPException) as error:  # URLError and timeouts are OSErrors
         reason = error.reason if isinstance(error, URLError) else error
-        raise StoreError(f"{wanted.file} cannot be read from {place} ({reason}); put the corpus there, or set another place") from error
+        told = f"{wanted.file} cannot be read from {place} ({reason})"
+        raise StoreError(f"{told}; put the corpus there, or name another place: export KRATOM_FAQ_TEXTS=…") from error
     if hashlib.sha256(data).hexdigest() != wanted.sha256:
         raise StoreError(f"bytes {wanted.begin} to {wanted.end} of {wanted.file} in {place} are not those that were indexed; run: python -m bot build")
     return data.decode("utf-8")

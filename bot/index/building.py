@@ -10,6 +10,8 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -24,36 +26,69 @@ from bot.errors import IndexFolderError, IndexWriteError
 from bot.index.approximate import write_all
 from bot.index.known import Keys, Known, Shards
 from bot.index.matrix import table_of
-from bot.index.shared import FORMAT, LIBRARIES, Documents, Progress, alone, check_files, current_build, read_json, sha256, write_synced
+from bot.index.reading import check_index
+from bot.index.shared import FORMAT, LIBRARIES, VECTORS, Documents, Progress, alone, check_files, current_build, read_json, sha256, write_synced
 from bot.index.store import TABLES
 from bot.index.workers import encoding
 from bot.index.writing import Making, Writer, windows
+from bot.records import Claim
 from bot.settings import EXACT_UP_TO
 
 
-def build_index(folder: Path, documents: Documents, model: str, progress: Progress, workers: str = "threads", exact_up_to: int = EXACT_UP_TO) -> None:
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is built. `workers`: see bot/index/workers.py. `exact_up_to`: rows of a table above which its nearest are looked up approximately."""
+
+    documents: Documents
+    model: str
+    claims: Sequence[Claim] = ()
+    workers: str = "threads"
+    exact_up_to: int = EXACT_UP_TO
+
+
+def build_index(folder: Path, plan: Plan, progress: Progress, *, force: bool = False) -> bool:
     """Build in a temporary folder and put it in service with one rename; whatever served before serves until then.
 
-    `workers`: see bot/index/workers.py. `exact_up_to`: rows of a table above which its nearest are looked up approximately.
+    False where another process built the same meanwhile, for which this one waited; unless `force`, that is not built again.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        before = _served(folder)
         with alone(folder):
-            _build(folder, documents, model, progress, workers, exact_up_to)
+            if not force and _served(folder) != before and _is_current(folder, plan):
+                return False
+            _build(folder, plan, progress)
+            return True
     except (OSError, RuntimeError) as error:  # faiss tells of a full disk with a RuntimeError
         told = f"the index cannot be written to {folder} ({error}); what served before still does"
         raise IndexWriteError(f"{told}. Free some disk, or point KRATOM_FAQ_INDEX at a folder that can be written, and run: python -m bot build") from error
 
 
-def _build(folder: Path, documents: Documents, model: str, progress: Progress, workers: str, exact_up_to: int) -> None:
-    encoder_folder = _exported(folder, model, progress)
-    encoder = open_encoder(encoder_folder, model)
+def _served(folder: Path) -> str | None:
+    """The name of the build in service."""
+    try:
+        return current_build(folder).name
+    except IndexFolderError:
+        return None
+
+
+def _is_current(folder: Path, plan: Plan) -> bool:
+    try:
+        check_index(folder, plan.documents, plan.model, plan.claims)
+    except IndexFolderError:
+        return False
+    return True
+
+
+def _build(folder: Path, plan: Plan, progress: Progress) -> None:
+    encoder_folder = _exported(folder, plan.model, progress)
+    encoder = open_encoder(encoder_folder, plan.model)
     shards = Shards(folder / encoder_folder.name.replace("encoder-", ".encoding-"), encoder.dimension)
     work = Path(tempfile.mkdtemp(prefix=".building-", dir=folder))
     try:
-        with encoding(workers, encoder, encoder_folder, model) as encode:
+        with encoding(plan.workers, encoder, encoder_folder, plan.model) as encode:
             making = Making(_known(folder, encoder_folder.name), shards, encode, encoder.dimension)
-            manifest = _write_build(work, documents, encoder, making, progress, exact_up_to)
+            manifest = _write_build(work, plan, encoder, making, progress)
         manifest["encoder"]["folder"] = encoder_folder.name
         write_synced(work / "manifest.json", json.dumps(manifest, indent=1))
         work.chmod(0o755)  # readable for whoever serves, who may be another user than who builds
@@ -74,6 +109,8 @@ def _known(folder: Path, export: str) -> Known:
         if manifest["encoder"]["folder"] != export:
             return Known()
         check_files(build, manifest)
+        if any(not (build / name).is_file() for name in VECTORS):  # a server holds them, or somebody deleted them
+            return Known()
         known, dimension = Known(), manifest["encoder"]["dimension"]
         for name in TABLES:
             keys: Keys = np.load(build / f"{name}.keys.npy", allow_pickle=False)
@@ -102,12 +139,12 @@ def _exported(folder: Path, model: str, progress: Progress) -> Path:
     return target
 
 
-def _write_build(work: Path, documents: Documents, encoder: Encoder, making: Making, progress: Progress, exact_up_to: int) -> dict[str, Any]:
+def _write_build(work: Path, plan: Plan, encoder: Encoder, making: Making, progress: Progress) -> dict[str, Any]:
     with Writer(work, making) as writer:
-        for window in windows(documents, encoder):
-            writer.add(window, progress, len(documents))
-        written = writer.close()
-    near = write_all(work, written["counts"], exact_up_to, progress)
+        for window in windows(plan.documents, encoder):
+            writer.add(window, progress, len(plan.documents))
+        written = writer.close(plan.claims)
+    near = write_all(work, written["counts"], plan.exact_up_to, progress)
     manifest = {
         "format": FORMAT,
         "chunker": CHUNKER,

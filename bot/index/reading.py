@@ -18,6 +18,7 @@ from bot.encoder import Encoder, Vectors, export_name, is_whole, model_identity,
 from bot.errors import IndexStaleError
 from bot.index.approximate import ApproximateStore
 from bot.index.flat import FlatStore
+from bot.index.kept import Kept, keeps, read_claims_kept
 from bot.index.matrix import Scores
 from bot.index.shared import (
     CUTTING,
@@ -35,7 +36,7 @@ from bot.index.shared import (
     write_synced,
 )
 from bot.index.store import Admit, Cards, Numbers, VectorStore
-from bot.records import Document, Span
+from bot.records import Claim, Document, Span
 from bot.remembered import Remembered
 
 log = logging.getLogger(__name__)
@@ -70,18 +71,19 @@ class Features:
 class PassageIndex:
     """A build opened for reading. Its arrays never change, so threads may share it."""
 
-    def __init__(self, folder: Path, documents: tuple[Document, ...], encoder: Encoder, open_store: OpenStore) -> None:
+    def __init__(self, folder: Path, corpus: tuple[Document, ...] | Kept, encoder: Encoder, open_store: OpenStore) -> None:
+        documents = corpus.documents if isinstance(corpus, Kept) else corpus
         self.encoder = encoder
         self.folder = folder
         self.documents = {document.id: document for document in documents}
         self.manifest: dict[str, Any] = read_json(folder / "manifest.json")
         check_files(folder, self.manifest)
-        self.passages = read_passages(folder, documents)
+        self.passages = corpus.passages if isinstance(corpus, Kept) else read_passages(folder, documents)
         self.questions, self._owners = questions_of(documents, self.passages)
         self._sentence_rows = read_sentences(folder, len(self.passages))
         self._sentences_of = Ranges([range(row, row + len(spans)) for row, spans in self._sentence_rows])
         self._questions_of = Ranges([self._owners.ranges[(passage.document_id, passage.section)] for passage in self.passages])
-        self.vocabulary = vocabulary(self.passages)
+        self.vocabulary = corpus.words if isinstance(corpus, Kept) else vocabulary(self.passages)
         self.cards = Cards(self.passages, self._owners.passages)
         self._store: VectorStore = open_store(folder, self.manifest, self.cards)
         self._vectors = Remembered(self._encoded, VECTORS)
@@ -192,31 +194,37 @@ class Ranges:
         return found
 
 
-def open_index(folder: Path, documents: tuple[Document, ...], model: str, open_store: OpenStore = open_local) -> PassageIndex:
-    """The build in service. IndexMissingError when there is none, IndexStaleError naming what changed since or what is damaged."""
+def open_index(folder: Path, corpus: tuple[Document, ...] | Kept, model: str, open_store: OpenStore = open_local) -> PassageIndex:
+    """The build in service, with its documents or what it keeps of them. IndexMissingError when there is none, IndexStaleError naming what changed
+    since or what is damaged."""
     try:
-        return _opened(folder, documents, model, open_store)
+        return _opened(folder, corpus, model, open_store)
     except (AttributeError, EOFError, IndexError, KeyError, OSError, OverflowError, RuntimeError, TypeError, ValueError) as error:
         told = f"the index in {folder} is damaged or was replaced while it was opened ({type(error).__name__})"
         raise IndexStaleError(f"{told}; run: python -m bot build --force") from error
 
 
-def _opened(folder: Path, documents: tuple[Document, ...], model: str, open_store: OpenStore) -> PassageIndex:
-    build, exported = _fitting(folder, documents, model)
-    index = PassageIndex(build, documents, open_encoder(exported, model), open_store)
+def _opened(folder: Path, corpus: tuple[Document, ...] | Kept, model: str, open_store: OpenStore) -> PassageIndex:
+    build, exported = _fitting(folder, corpus.documents if isinstance(corpus, Kept) else corpus, model)
+    index = PassageIndex(build, corpus, open_encoder(exported, model), open_store)
     if index.manifest["passages_sha256"] != passages_fingerprint(index.passages):
         raise IndexStaleError("the passages are cut differently now; run: python -m bot build")
     return index
 
 
-def check_index(folder: Path, documents: Documents, model: str) -> None:
-    """As `open_index`, but opens nothing: every file of the build in service is whole and made for these documents, this model and this code."""
+def check_index(folder: Path, documents: Documents, model: str, claims: Sequence[Claim] | None = None) -> None:
+    """As `open_index`, but opens nothing: every file of the build in service is whole and made for these documents, this model and this code.
+
+    `claims`: those that a build which keeps its corpus must keep too.
+    """
     try:
         build, _ = _fitting(folder, documents, model)
         manifest = read_json(build / "manifest.json")
         check_files(build, manifest)
         if missing := [name for name in manifest["files"] if not (build / name).is_file()]:
             raise IndexStaleError(f"{build / missing[0]} is missing or was changed; run: python -m bot build --force")
+        if claims is not None and keeps(build) and read_claims_kept(build) != tuple(claims):
+            raise IndexStaleError("the index is older than claims.yaml; run: python -m bot build")
     except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
         raise IndexStaleError(f"the index in {folder} is damaged ({type(error).__name__}); run: python -m bot build --force") from error
 

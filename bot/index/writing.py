@@ -19,12 +19,13 @@ from bot.citations import plain
 from bot.corpus import document_line
 from bot.encoder import Encoder, Vectors
 from bot.errors import IndexFolderError
+from bot.index.kept import Keeping
 from bot.index.known import KEY, Keys, Known, Shards, keys_of
 from bot.index.shared import Documents, Progress, lexical_texts, passage_line
 from bot.index.store import TABLES
 from bot.index.tables import Rows, Stems, Table
 from bot.index.workers import Encode
-from bot.records import Document, Passage, Span
+from bot.records import Claim, Document, Passage, Span
 
 CHUNK = 256  # texts encoded at once; of like length, so that little of a batch is padding
 SHARD = 16  # chunks in a file of vectors: what a killed build loses at most, 4,096 texts or half a minute of two cores
@@ -112,6 +113,7 @@ class Writer:
         self._tables = {name: Table(work, name, making.dimension) for name in TABLES}
         self._places, self._inner = Rows(work / "passages.npy", np.int32, (4,)), Rows(work / "sentences.places.npy", np.int32, (3,))
         self._words, self._folder = Stems(), work / "bm25"
+        self._keeping = Keeping(work)
         self._corpus, self._passages = hashlib.sha256(), hashlib.sha256()
         self._documents: dict[str, str] = {}
         self._count = 0  # passages
@@ -143,8 +145,9 @@ class Writer:
             table.drop()
         for places in (self._places, self._inner):
             places.drop()
+        self._keeping.drop()
 
-    def close(self) -> dict[str, Any]:
+    def close(self, claims: Sequence[Claim] = ()) -> dict[str, Any]:
         """Finish every file; the manifest's part about them. IndexFolderError where there is no passage."""
         counts: dict[str, int] = {"documents": len(self._documents), **{str(name): table.close() for name, table in self._tables.items()}}
         self._places.close()
@@ -152,6 +155,7 @@ class Writer:
         if not self._count:
             raise IndexFolderError("the corpus holds no passage, so there is nothing to search; add a document to corpus/")
         self._words.write(self._folder)
+        self._keeping.close(claims)
         return {
             "corpus": self._corpus.hexdigest(),
             "documents": self._documents,
@@ -176,6 +180,7 @@ class Writer:
         self._places.add(np.array(rows, dtype=np.int32).reshape(-1, 4))
         self._inner.add(np.array(inner, dtype=np.int32).reshape(-1, 3))
         self._words.add(lexical_texts([document], part.passages))
+        self._keeping.add(document, part.passages)
         self._count += len(part.passages)
 
 

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from bot.errors import BotError, InputError, SettingsError, StoreError
+from bot.errors import AWAY, BotError, InputError, SettingsError, StoreError
 from bot.replies import load_texts
 from bot.schema import Fault, Problem
 
@@ -78,7 +78,7 @@ async def _wrong(request: Request, error: Exception) -> JSONResponse:
         return problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
     if isinstance(error, StoreError):  # names the server's address, which is nobody's business
         log.error("%s", error)
-        return failed(request, "the vector store does not answer")
+        return failed(request, AWAY)
     return failed(request, str(error))
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from bot.classifier import ACTIONS, MAX_TOKENS, WEIGHTS, rows_fingerprint
+from bot.classifier import ACTIONS, CARD, MAX_TOKENS, WEIGHTS, rows_fingerprint
 from bot.encoder import EMBEDDED_SHA256, PUBLISHED, embedded_folder, load_model
 from bot.errors import InputError
 from bot.exporting import export_single, round_classifier
@@ -75,7 +75,7 @@ def train_guardrails(examples: Sequence[Example], report: Report, folder: Path =
     train_linear([row.text for row in kept], _known(kept), labels, folder / LINEAR.name)
     texts, linear = [row.text for row in held], LinearClassifier(folder / LINEAR.name)
     logits, others = shipped_logits(weights, texts), np.stack([linear.logits(text) for text in texts])
-    scales = calibrate(logits, others, _known(held))
+    scales, alone = calibrate((logits, others), _known(held)), calibrate((logits,), _known(held))
     danger = (1 / (1 + np.exp(-(scales[:2, 0] * logits[:, :2] + scales[:2, 1] * others[:, :2] + scales[:2, 2])))).max(axis=1)
     card = {
         "base_sha256": EMBEDDED_SHA256,
@@ -84,6 +84,7 @@ def train_guardrails(examples: Sequence[Example], report: Report, folder: Path =
         "data_sha256": rows_fingerprint(examples),
         "labels": list(labels),
         "scales": scales.round(4).tolist(),
+        "scales_alone": alone.round(4).tolist(),
         "rows": len(kept),
         "calibration_rows": len(held),
         "calibration": _scores(danger, held),
@@ -95,7 +96,9 @@ def train_guardrails(examples: Sequence[Example], report: Report, folder: Path =
 
 
 def train_fallback(examples: Sequence[Example], folder: Path = WEIGHTS.parent) -> None:
-    """Train the linear classifier alone: about a minute. Raises InputError where the rows are all of one action."""
+    """Train the linear classifier alone: about a minute. Raises InputError where the rows are all of one action, or another one is half of a pair there."""
+    if (folder / CARD.name).is_file():
+        raise InputError(f"the linear classifier in {folder} belongs to the fine-tuned one beside it; train both (without --linear), or remove {CARD.name}")
     if len({example.action for example in examples if example.action != ORDINARY}) < 2:
         raise InputError("the examples are all of one action, so there is nothing to tell apart; add rows of others to guardrails.jsonl")
     folder.mkdir(parents=True, exist_ok=True)
@@ -155,17 +158,16 @@ def shipped_logits(weights: Path, texts: Sequence[str]) -> Array:
     return np.concatenate([session.run(None, {"input_ids": ids})[0] for ids in given]).astype(np.float32)
 
 
-def calibrate(logits: Array, others: Array, known: npt.NDArray[np.int64]) -> Array:
-    """Platt scaling of both models together on held-out rows: for each label (weight of the model, of the linear one, intercept), shape
-    (labels, 3); (1, 0, 0) where too few rows tell. The linear one errs elsewhere: with it danger recall of 0.95 costs 0.06 of false alarms
-    where the model alone costs 0.105."""
+def calibrate(logits: Sequence[Array], known: npt.NDArray[np.int64]) -> Array:
+    """Platt scaling on held-out rows of one model or of several together, `logits` of each of shape (rows, labels): for each label their weights and
+    the intercept, shape (labels, models + 1); the first model's logit as it is where too few rows tell."""
     from sklearn.linear_model import LogisticRegression
 
-    scales = np.tile(np.array([1.0, 0.0, 0.0], dtype=np.float32), (known.shape[1], 1))
+    scales = np.tile(np.array([1.0, *[0.0] * len(logits)], dtype=np.float32), (known.shape[1], 1))
     for label in range(known.shape[1]):
         told = known[:, label] >= 0
         if min((known[told, label] == 1).sum(), (known[told, label] == 0).sum()) >= 20:
-            model = LogisticRegression().fit(np.stack([logits[told, label], others[told, label]], axis=1), known[told, label])
+            model = LogisticRegression().fit(np.stack([one[told, label] for one in logits], axis=1), known[told, label])
             scales[label] = *model.coef_[0], model.intercept_[0]
     return scales
 
