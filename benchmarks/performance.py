@@ -108,7 +108,7 @@ def public_set(folder: Path, work: Path) -> Given:
         [asked[key] for key in judged],
         [right[key] for key in judged],
         more,
-        {"KRATOM_FAQ_CORPUS": str(corpus)},
+        {"KRATOM_FAQ_CORPUS": str(corpus), "KRATOM_FAQ_CLASSIFIER": "none"},  # ours knows kratom and would refuse all else before it searches
     )
 
 
@@ -220,6 +220,7 @@ def main() -> None:
     parser.add_argument("--environments", type=Path, default=ROOT / ".peers")
     parser.add_argument("--quick", action="store_true", help="ours over the index in service: a try of minutes, without the time of its first build")
     parser.add_argument("--report", type=Path, help="write the report and its plots here (docs/performance.md)")
+    parser.add_argument("--raw", type=Path, metavar="FILE", help="keep every round's figures here after each set")
     options = parser.parse_args()
     from benchmarks.performance_report import report
 
@@ -232,6 +233,8 @@ def main() -> None:
             work = Path(folder) / ("ours" if given.name == "our corpus" else "theirs")
             work.mkdir()
             results[f"{given.name}: {len(given.texts)} passages, {len(given.questions)} judged questions"] = measure(given, options, work)
+            if options.raw:
+                options.raw.write_text(json.dumps(results), "utf-8")
     text = report(results, {name: title for name, (_, _, title) in SYSTEMS.items()}, set(DENSE), options.rounds, options.report, public=bool(options.data))
     print(text)
 

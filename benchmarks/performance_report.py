@@ -104,7 +104,7 @@ def _floor(found: Rounds) -> str:
     ours, floor = values(found, "ours", "p50"), values(found, "floor", "p50")
     if not ours or not floor:
         return ""
-    row = found["floor"][0]
+    row = next(row for row in found["floor"] if row.get("operations"))  # one that did not fail
     over = [one / least for one, least in zip(ours, floor, strict=False)]
     counted = f"{row['operations'] / 1e9:.2f} billion operations and {row['weights_mb']:.0f} MB of weights in the encoder"
     bound = f"at this machine's {row['rate'] / 1e9:.0f} billion a second on one thread {row['forward_ms']:.1f} ms"
