@@ -156,7 +156,8 @@ def others(folder: Path) -> Iterator[Row]:
         _kept(first, run(second, before=TAMPERED)),
         1,
     )
-    yield ("the guardrails' weights are tampered with", "the linear classifier takes their place", _guardrails(first), 1)
+    yield ("the guardrails' weights are tampered with", "the linear classifier takes their place", _guardrails(first, "guardrails.onnx", "linear"), 1)
+    yield ("their linear half is tampered with", "the other half decides alone", _guardrails(first, "linear.npz", "classifier"), 1)
     yield (
         "the clock goes back by two years while building and opening",
         "done",
@@ -214,10 +215,11 @@ def _kept(settings: Settings, result: tuple[int, str]) -> str:
     return f"{told(result)}; old index serves: {'yes' if serves(settings) else 'NO'}"
 
 
-def _guardrails(settings: Settings) -> str:
-    before = "import bot.classifier as c, tempfile, shutil; w = Path(tempfile.mkdtemp()); [shutil.copy(p, w) for p in c.WEIGHTS.parent.glob('*')]; "
-    before += "f = w / c.WEIGHTS.name; b = bytearray(f.read_bytes()); b[len(b) // 2] ^= 1; f.write_bytes(b); c.Classifier.__init__.__defaults__ = (f,)"
-    return told(run(settings, "bot = open_bot(settings); assert bot._net.name == 'linear'; assert bot.reply('he wont wake up').action == 'emergency'", before))
+def _guardrails(settings: Settings, name: str, decides: str) -> str:
+    before = "import bot.classifier as c, tempfile, shutil; from dataclasses import replace; w = Path(tempfile.mkdtemp()); "
+    before += f"[shutil.copy(p, w) for p in c.WEIGHTS.parent.glob('*')]; f = w / '{name}'; b = bytearray(f.read_bytes()); b[len(b) // 2] ^= 1; f.write_bytes(b)"
+    opened = f"bot = open_bot(replace(settings, weights=w)); assert bot._net.name == '{decides}'"
+    return told(run(settings, f"{opened}; assert bot.reply('he wont wake up').action == 'emergency'", before))
 
 
 def _exported(settings: Settings) -> Row:

@@ -2,8 +2,8 @@
 
     python benchmarks/guardrails.py [--half tune|test]
 
-Rows: patterns alone, patterns and the linear classifier (n-grams), patterns and the fine-tuned classifier, and the fine-tuned
-classifier without the patterns. The blind half (tests/golden/messages_test.jsonl) was written without sight of rules, examples or documents.
+Rows: patterns alone, patterns and the linear classifier (n-grams), patterns and the fine-tuned classifier alone, patterns and both
+(as it is), and both without the patterns. The blind half (tests/golden/messages_test.jsonl) was written without sight of rules, examples or documents.
 """
 
 from __future__ import annotations
@@ -56,16 +56,17 @@ def row(name: str, cases: list[Case], decisions: list[Decision]) -> str:
 def main() -> None:
     """Print the table."""
     cases = read_cases(HALF)
-    classifier, linear = Classifier(), LinearClassifier()
+    pair, tuned, linear = Classifier(), Classifier(paired=False), LinearClassifier()
 
-    def tuned(text: str) -> dict[str, float]:
-        return classifier.scores(with_gloss(text))
+    def read_by(classifier: Classifier | LinearClassifier) -> Read:
+        return lambda text: classifier.scores(with_gloss(text))
 
     nets: list[tuple[str, str, Read | None, bool]] = [
         ("patterns alone", "", None, True),
-        ("patterns and linear classifier", "linear", lambda text: linear.scores(with_gloss(text)), True),
-        ("fine-tuned classifier alone", "classifier", tuned, False),
-        ("patterns and fine-tuned classifier", "classifier", tuned, True),
+        ("patterns and linear classifier", "linear", read_by(linear), True),
+        ("patterns and fine-tuned classifier", "classifier", read_by(tuned), True),
+        ("patterns and both, as it is", "classifier", read_by(pair), True),
+        ("both without patterns", "classifier", read_by(pair), False),
     ]
     columns = ("danger caught", "danger, full text", "near misses, full", "ordinary, full", "refused rightly", "turned away wrongly")
     print(f"| {HALF} half, {len(cases)} messages | {' | '.join(columns)} |")

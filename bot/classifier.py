@@ -40,7 +40,8 @@ STRIDE = 64  # tokens from one window to the next: what stands on an edge is who
 class Classifier:
     """Probabilities per action and per rule, calibrated, each on its own: one message can be several things."""
 
-    def __init__(self, weights: Path = WEIGHTS) -> None:
+    def __init__(self, weights: Path = WEIGHTS, *, paired: bool = True) -> None:
+        """`paired`: with the linear half, where that can be read. Raises EncoderError where the weights cannot."""
         try:
             from tokenizers import Tokenizer
 
@@ -56,12 +57,14 @@ class Classifier:
             ) from error
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
+        self._linear: LinearClassifier | None = None
+        self._scales = np.insert(alone, 1, 0.0, axis=1)
         try:
-            self._linear: LinearClassifier | None = linear_of(weights.parent)
-            self._scales = np.array(self.card["scales"], dtype=np.float32)
-        except (EncoderError, KeyError) as error:
+            if paired:
+                self._linear = linear_of(weights.parent)
+                self._scales = np.array(self.card["scales"], dtype=np.float32)
+        except EncoderError as error:
             log.warning("%s. The fine-tuned classifier decides without it.", error)
-            self._linear, self._scales = None, np.insert(alone, 1, 0.0, axis=1)
 
     def scores(self, message: str) -> dict[str, float]:
         """The probability of each action and rule, 0 to 1; of a long message, that of its most telling window.
