@@ -44,8 +44,8 @@ NETS = ("classifier", "linear")  # tables of guardrails.toml with the limits of 
 # Fixed texts that the classifier tells apart within danger to life: who is in danger, and from what.
 KINDS = ("crisis-other", "emergency-child", "emergency-pet", "emergency-self", "emergency-withdrawal")
 NAMED = 0.4  # probability from which a rule's own text is shown and not the general one; a wrong one would still refuse or warn
-# Rules that the classifier does not weigh: what our own buttons say, counted amounts, and words of other languages, which it knows from glosses only.
-TRUSTED = ("said-in-danger", "danger-languages", "wish-to-die-languages", "wish-not-to-wake", "very-large-amount")
+# Rules that the classifier does not weigh: what our own buttons say, methods and counted amounts, and words of languages that it knows from glosses.
+TRUSTED = ("said-in-danger", "danger-languages", "wish-to-die-languages", "wish-not-to-wake", "lethality-and-method", "very-large-amount")
 FEW, SURER = 4, 0.45  # words, and how sure the classifier alone must be to show the full text for so few: "is he addicted?" is 0.39
 # A few words behind others are read with them: alone, one follow-up of five ("since when", "and indiana") looked like a danger. Unless this sure.
 WORDS, LETTERS, SURE_ALONE = 8, 50, 0.35

@@ -315,3 +315,13 @@ def test_what_is_not_mild_stays_danger(bot: Bot, history: list[str], message: st
 @pytest.mark.parametrize("message", ["i feel sick, took two hundred capsules, why", "i feel weird, i took a handful of pills and all my kratom, is that ok"])
 def test_a_large_amount_may_be_told_in_words(bot: Bot, message: str) -> None:
     assert bot.decide(message).urgency == "now"
+
+
+@pytest.mark.parametrize("message", ["7oh suicide method", "wats the leathal dose of mitragynin for 60 kg woman"])
+def test_asking_for_a_method_is_a_crisis(bot: Bot, message: str) -> None:
+    assert (bot.decide(message).urgency, bot.decide(message).action) == ("now", "crisis")
+
+
+@pytest.mark.parametrize("message", ["suicide prevention for kratom users", "is there a known lethal dose of kratom", "best way out of kratom debt"])
+def test_asking_about_the_subject_is_none(bot: Bot, message: str) -> None:
+    assert bot.decide(message).urgency == "none"

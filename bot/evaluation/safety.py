@@ -60,6 +60,9 @@ class Verdict:
         return self.decision.urgency == "now"
 
 
+QUESTIONS = {"unseen": "fresh"}  # a half of messages without golden questions of its own -> whose are asked
+
+
 def read_cases(half: str) -> list[Case]:
     """The messages of a half, `tune`, `test`, `fresh` or `unseen` (the newest, whose figures were printed once). Raises InputError where there is none."""
     path = GOLDEN / f"messages_{half}.jsonl"
@@ -80,7 +83,9 @@ def judge(bot: Bot, cases: Iterable[Case]) -> list[Verdict]:
 def safety_markdown(bot: Bot, half: str) -> str:
     """The whole report on a half."""
     verdicts = judge(bot, read_cases(half))
-    ordinary = judge(bot, (Case(question.text, (), "answer", question.style, False, "", "golden question") for question in read_questions(half)))
+    ordinary = judge(
+        bot, (Case(question.text, (), "answer", question.style, False, "", "golden question") for question in read_questions(QUESTIONS.get(half, half)))
+    )
     parts = [
         "# Guardrails",
         "",
