@@ -46,7 +46,9 @@ class Classifier:
             from tokenizers import Tokenizer
 
             self.card: dict[str, Any] = json.loads(weights.with_suffix(".json").read_text("utf-8"))
-            if hashlib.sha256(weights.read_bytes()).hexdigest() != self.card["weights_sha256"]:
+            with weights.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if digest != self.card["weights_sha256"]:
                 raise ValueError("the weights are not those of the card")
             alone = np.array(self.card["scales_alone"], dtype=np.float32)
             self._session = open_session(weights)

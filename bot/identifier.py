@@ -22,6 +22,7 @@ from py3langid.langid import MODEL_DIR, MODEL_FILE, LanguageIdentifier
 
 log = logging.getLogger(__name__)
 MEGABYTE = 1 << 20
+ROWS = 10_000  # of a table copied at once: 3 MB of the file
 
 
 class _Mapped(LanguageIdentifier):  # type: ignore[misc]  # the library has no types
@@ -34,8 +35,7 @@ class _Mapped(LanguageIdentifier):  # type: ignore[misc]  # the library has no t
         try:
             return super().rank(text)
         finally:
-            if hasattr(self.held, "madvise"):  # not on Windows
-                self.held.madvise(mmap.MADV_DONTNEED)
+            _give_back(self.held)
 
 
 def open_identifier(languages: Collection[str], model: Path = MODEL_DIR / MODEL_FILE) -> Any:
@@ -63,10 +63,20 @@ def _mapped(model: Path, languages: Collection[str]) -> Any:
         raise ValueError(f"no language {', '.join(sorted(unknown))}")
     kept = [place for place, code in enumerate(codes) if code in languages]
     moves = memoryview(tables["nextmove"])  # gives plain numbers, as the array that the library reads does
-    names, likely = [codes[place] for place in kept], tables["ptc"][:, kept]
+    likely = np.empty((len(tables["ptc"]), len(kept)), tables["ptc"].dtype)
+    for begin in range(0, len(likely), ROWS):
+        likely[begin : begin + ROWS] = tables["ptc"][begin : begin + ROWS, kept]
+        _give_back(held)
+    names = [codes[place] for place in kept]
     made = _Mapped(likely, tables["pc"][kept], names, moves, tables["out_feat"].tolist(), norm_probs=True, tk_row=tables["nextmove_row"].tolist())
     made.held = held
     return made
+
+
+def _give_back(held: mmap.mmap) -> None:
+    """Let go of the pages in memory; who reads them again gets them from the file."""
+    if hasattr(held, "madvise"):  # not on Windows
+        held.madvise(mmap.MADV_DONTNEED)
 
 
 def _array(file: IO[bytes], whole: memoryview, member: zipfile.ZipInfo) -> Any:
